@@ -1,0 +1,56 @@
+package conf
+
+import (
+	"io"
+	"time"
+)
+
+// Runtime is what a query or an action needs of the running program. The engine's control plane implements it;
+// [Offline] stands in where nothing runs yet.
+type Runtime interface {
+	Servers(service string) []ServerStatus // one for each place of Service.Servers, in that order
+	Clients(service string, within time.Duration) []ClientStatus
+	Connections(service string) []ConnectionStatus
+	Connection(n int) (c ConnectionStatus, open bool)
+	ConnectionsMax() int                                   // size of the connection table: numbers are below it
+	Owner(fd int) (connection int)                         // -1 if the descriptor belongs to no connection
+	Idlers(service string) int                             // idle connections that are open now
+	Blacklist(service string, server int, d time.Duration) // exclude for d; 0 lifts it
+	CloseConnection(n int)                                 // nothing happens if n is not in use
+	StatusPage(service string, w io.Writer) error          // the HTML report
+	Exit(drain time.Duration)                              // end the program, after the reply has been sent
+}
+
+// ServerStatus is what a server has done so far. Bytes are counted since start and survive a new configuration.
+type ServerStatus struct {
+	Address     string // resolved IP address or path; as configured if it is not resolved
+	Port        int    // 1 for a path, as in pen
+	Connections int    // established now
+	Sent        uint64 // bytes written towards the server
+	Received    uint64 // bytes read from the server
+	Failed      int64  // Unix time of the last failure, 0 = none or lifted: the "status" of the HTML report
+	Blacklisted bool   // excluded now
+}
+
+// ClientStatus is one entry of the client table.
+type ClientStatus struct {
+	Address  string
+	Age      time.Duration // since its last connection
+	Server   int           // index of the server it used last; -1 = none of the table
+	Connects uint64
+	Sent     uint64 // bytes sent to the client
+	Received uint64 // bytes received from the client
+}
+
+// ConnectionStatus is one connection.
+type ConnectionStatus struct {
+	Number      int
+	State       int // pen's number: 0 unused, 1 connecting, 2 established, 3 half closed, 4 closing
+	DownFD      int // the client's side; -1 = closed
+	UpFD        int // the server's side; -1 = none yet or closed
+	PendingDown int // bytes waiting for the client
+	PendingUp   int // bytes waiting for the server
+	Client      string
+	ClientIndex int // place in the client table
+	Server      int // index; -1 = none of the table
+}

@@ -1,0 +1,3 @@
+module pen
+
+go 1.26
