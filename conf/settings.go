@@ -1,3 +1,7 @@
+// Package conf is everything that an operator can say to pen: the settings, the one table of all commands, the
+// execution of command lines and files as a change that is prepared on a [Draft], the file that recreates a
+// configuration, and access lists. It is pure: it opens no socket, resolves no host name and starts no goroutine;
+// what runs is behind [Runtime]. The caller owns every value and uses it from one goroutine at a time.
 package conf
 
 import (
@@ -13,20 +17,22 @@ type Settings struct {
 	Limits   Limits
 	ACL      [ACLs]ACL
 	WebStats string     // web_stats, -w: file for the HTML report; "" = none
+	GeoIP    string     // geoip: MaxMind database for the countries of access lists; "" = none
 	Services []*Service // never empty; the first one is the one that a bare command means
 }
 
 // Process is what concerns the process as a whole and is decided at start.
 type Process struct {
-	User         string // -u: account to run as; "" = stay
-	Chroot       string // -j: directory; "" = none
-	PidFile      string // -p; "" = none
-	ConfigFile   string // -F, read at start and after HUP; "" = none
-	Foreground   bool   // -f
-	ExitEnabled  bool   // -X: the exit command works
-	AbortOnError bool   // abort_on_error: leave a core file after a fatal error
-	Debug        int    // debug, -d: 0 = quiet, 3 = dump what is forwarded
-	ASCII        bool   // ascii, -a: dumps as text, not as hexadecimal
+	User         string        // -u: account to run as; "" = stay
+	Chroot       string        // -j: directory; "" = none
+	PidFile      string        // -p; "" = none
+	ConfigFile   string        // -F, read at start and after HUP; "" = none
+	Foreground   bool          // -f
+	ExitEnabled  bool          // -X: the exit command works
+	AbortOnError bool          // abort_on_error: leave a core file after a fatal error
+	Debug        int           // debug, -d: 0 = quiet, 3 = dump what is forwarded
+	ASCII        bool          // ascii, -a: dumps as text, not as hexadecimal
+	Drain        time.Duration // drain: how long TERM waits for open connections; 0 = not at all
 }
 
 // Control says where commands are taken and from whom.
@@ -57,9 +63,17 @@ type Service struct {
 	Balance   Balance
 	Timeout   Timeout
 	TCP       TCP
-	ClientACL int  // client_acl: index into Settings.ACL
-	Dummy     bool // dummy: answer as a web server, without servers
-	Idlers    int  // idlers: idle connections to the servers that are kept open
+	ClientACL int    // client_acl: index into Settings.ACL
+	Dummy     bool   // dummy: answer as a web server, without servers
+	Idlers    int    // idlers: idle connections to the servers that are kept open
+	Log       string // log, -l: file, or host:port of a penlogd; "" = none
+	AccessLog AccessLog
+}
+
+// AccessLog is the log with one line for each connection.
+type AccessLog struct {
+	To   string // access_log: a file, "syslog" or "stdout"; "" = none
+	JSON bool   // a JSON object a line instead of text
 }
 
 // Balance is how a server is chosen.
