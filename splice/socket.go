@@ -1,0 +1,63 @@
+package splice
+
+import (
+	"io"
+	"syscall"
+)
+
+// Socket is the End that is a plain stream socket: TCP or unix. It is 8 bytes, to be embedded; its methods are on
+// the pointer.
+type Socket struct {
+	// FD must be non-blocking. It is the caller's: nothing here closes it.
+	FD int32
+
+	// Hangup says that the poller has reported the end of the peer's sending side (EPOLLRDHUP, EV_EOF): whatever
+	// the peer sent has arrived, so a read that does not fill its buffer is the last one and the call that would
+	// only return 0 is saved. It must be set before the read that follows the event, and not at all when an error
+	// (EPOLLERR) or urgent data (EPOLLPRI) came with it: a reset would pass for an end, and a read also stops short
+	// at an urgent mark (tcp(7)).
+	Hangup bool
+}
+
+// Read is recv(2). A short read means drained, so no second call is made only to hear EAGAIN: it comes with
+// ErrAgain, or with io.EOF after a Hangup.
+func (s *Socket) Read(p []byte) (n int, err error) {
+	if len(p) == 0 {
+		return 0, nil // recv would return 0, which is the mark of the end
+	}
+	n, err = recv(s.FD, p)
+	switch {
+	case err != nil:
+		return 0, socketError(err)
+	case n == 0:
+		return 0, io.EOF
+	case n == len(p):
+		return n, nil
+	case s.Hangup:
+		return n, io.EOF
+	}
+	return n, ErrAgain
+}
+
+// Write is send(2) without SIGPIPE. A short write means that the socket's buffer is full.
+func (s *Socket) Write(p []byte) (n int, err error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	n, err = send(s.FD, p)
+	switch {
+	case err != nil:
+		return 0, socketError(err)
+	case n < len(p):
+		return n, ErrAgain
+	}
+	return n, nil
+}
+
+// socketError translates the one error that is not final.
+func socketError(err error) error {
+	if err == syscall.EAGAIN {
+		return ErrAgain
+	}
+	return err
+}
