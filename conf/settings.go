@@ -156,3 +156,13 @@ func (s *Settings) Clone() *Settings {
 	}
 	return &c
 }
+
+// Service returns the service of a name, or nil.
+func (s *Settings) Service(name string) *Service {
+	for _, v := range s.Services {
+		if v.Name == name {
+			return v
+		}
+	}
+	return nil
+}

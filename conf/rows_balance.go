@@ -1,0 +1,200 @@
+package conf
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// balanceCommands are about the servers and how one of them is chosen.
+var balanceCommands = []*Command{
+	{
+		Name: "abuse", Args: "[HOST:PORT]", Help: "Send clients that client_acl denies to this server and show it.",
+		NoHelp: "Close the connections of clients that client_acl denies.", perService: true, reply: sayValue,
+		kind: text(spareServer, func(_ *Settings, v *Service) *string { return &v.Abuse }),
+	},
+	{
+		Name: "blacklist", Args: "[SECONDS]", Help: "Leave out a server that failed for so long and show the time.",
+		perService: true, reply: sayValue,
+		kind: seconds(0, func(_ *Settings, v *Service) *time.Duration { return &v.Timeout.Blacklist }),
+	},
+	{
+		Name: "emergency", Args: "[HOST:PORT]", Help: "Contact this server if all others are unavailable and show it.",
+		NoHelp: "Have no server of last resort.", perService: true, reply: sayValue,
+		kind: text(spareServer, func(_ *Settings, v *Service) *string { return &v.Emergency }),
+	},
+	{
+		Name: "hash", Help: "Choose the first server by a hash of the client's address.",
+		NoHelp: "Use no hash.", perService: true,
+		kind: toggle(func(_ *Settings, v *Service) *bool { return &v.Balance.Hash }),
+	},
+	{
+		Name: "idlers", Args: "[N]", Help: "Keep N idle connections to the servers open and show how many there are and should be.",
+		perService: true, reply: sayIdlers,
+		kind: count("a number of idle connections", 0, maxTable, func(_ *Settings, v *Service) *int { return &v.Idlers }),
+	},
+	{
+		Name: "prio", Help: "Choose the server with the smallest prio.",
+		NoHelp: "Do not look at the prio of servers.", perService: true,
+		kind: toggle(func(_ *Settings, v *Service) *bool { return &v.Balance.Prio }),
+	},
+	{
+		Name: "roundrobin", Help: "Choose the servers in turn, even for a client that was here before.",
+		NoHelp: "Send a client to the server that it used last.", perService: true,
+		kind: toggle(func(_ *Settings, v *Service) *bool { return &v.Balance.RoundRobin }),
+	},
+	{
+		Name: "server", Args: "N acl|address|port|max|hard|blacklist|weight|prio VALUE ...",
+		Help:       "Change the given properties of server N, or blacklist it for a number of seconds.",
+		perService: true,
+		kind:       kind{set: setServer, lines: serverLines},
+	},
+	{
+		Name: "stubborn", Help: "Close a client's connection if the chosen server is unavailable, without trying another one.",
+		NoHelp: "Try the other servers if the chosen one is unavailable.", perService: true,
+		kind: toggle(func(_ *Settings, v *Service) *bool { return &v.Balance.Stubborn }),
+	},
+	{
+		Name: "timeout", Args: "[SECONDS]", Help: "Give a server so long to accept a connection and show the time.",
+		perService: true, reply: sayValue,
+		kind: seconds(1, func(_ *Settings, v *Service) *time.Duration { return &v.Timeout.Connect }),
+	},
+	{
+		Name: "tracking", Args: "[SECONDS]", Help: "Remember for so long which server a client used last, or for ever if 0, and show the time.",
+		perService: true, reply: sayValue,
+		kind: seconds(0, func(_ *Settings, v *Service) *time.Duration { return &v.Timeout.Tracking }),
+	},
+	{
+		Name: "weight", Help: "Choose the server with the fewest connections in proportion to its weight.",
+		NoHelp: "Do not look at the weight of servers.", perService: true,
+		kind: toggle(func(_ *Settings, v *Service) *bool { return &v.Balance.Weight }),
+	},
+}
+
+// spareServer checks the operand of a server that has no number.
+func spareServer(c *call, operand string) error {
+	if _, err := ParseServer(operand, 0, c.service.Network()); err != nil {
+		return c.wrong("%v", err)
+	}
+	return nil
+}
+
+// setServer changes server N by pairs of a key and a value, in any order. Places below N that do not exist become
+// unused ones.
+func setServer(c *call) error {
+	n, err := c.number("the number of a server", c.args[0], 0, MaxServers-1)
+	if err != nil {
+		return err
+	}
+	var s Server
+	if n < len(c.service.Servers) {
+		s = c.service.Servers[n]
+	}
+	pairs := c.args[1:]
+	if len(pairs)%2 != 0 {
+		return c.wrong("expected a value after '%s'", clip(pairs[len(pairs)-1]))
+	}
+	ban := time.Duration(-1)
+	for pair := range slices.Chunk(pairs, 2) {
+		if pair[0] == "blacklist" {
+			seconds, err := c.number("seconds", pair[1], 0, maxNumber)
+			if err != nil {
+				return err
+			}
+			ban = time.Duration(seconds) * time.Second
+		} else if err := c.setKey(&s, pair[0], pair[1]); err != nil {
+			return err
+		}
+	}
+	if missing := n + 1 - len(c.service.Servers); missing > 0 {
+		c.service.Servers = append(c.service.Servers, make([]Server, missing)...)
+	}
+	c.service.Servers[n] = s.tidy()
+	c.note(n, pairs)
+	if name := c.service.Name; ban >= 0 {
+		c.later(func(rt Runtime) { rt.Blacklist(name, n, ban) })
+	}
+	return nil
+}
+
+// setKey changes one property of a server.
+func (c *call) setKey(s *Server, key, value string) (err error) {
+	switch key {
+	case "acl":
+		s.ACL, err = c.number("acl, the number of an access list,", value, 0, ACLs-1)
+	case "address":
+		if s.Address, err = parseAddress(value); err != nil {
+			err = c.wrong("expected an address: %v", err)
+		}
+	case "port":
+		if s.Port, err = parsePort(value, c.service.Network()); err != nil {
+			err = c.wrong("%v", err)
+		}
+	case "max":
+		s.Max, err = c.number("max, a number of connections,", value, 0, maxNumber)
+	case "hard":
+		s.Hard, err = c.number("hard, a number of connections,", value, 0, maxNumber)
+	case "weight":
+		s.Weight, err = c.number("weight, a number", value, 0, maxNumber)
+	case "prio":
+		s.Prio, err = c.number("prio, a number", value, 0, maxNumber)
+	default:
+		err = c.wrong("expected acl, address, port, max, hard, blacklist, weight or prio, not '%s'", clip(key))
+	}
+	return err
+}
+
+// note remembers which keys of a server have been set: operands leave them alone.
+func (c *call) note(n int, pairs []string) {
+	if !c.first() {
+		return
+	}
+	said := c.draft.state.said
+	if said[n] == nil {
+		said[n] = map[string]bool{}
+	}
+	for pair := range slices.Chunk(pairs, 2) {
+		said[n][pair[0]] = true
+	}
+}
+
+// serverLines recreate the table of servers. pen writes the weight and the prio of servers only when they are used, and
+// so loses them; they are left out here only when there is nothing to lose.
+func serverLines(_ *Command, _ *Settings, v *Service) []string {
+	var lines []string
+	for i, s := range v.Servers {
+		address, port := s.Address, s.Port
+		if IsPath(address) {
+			port = pathPort
+		}
+		if address == "" {
+			address = unused
+		}
+		var b strings.Builder
+		field := func(key string, value int) { b.WriteString(" " + key + " " + strconv.Itoa(value)) }
+		b.WriteString("server " + strconv.Itoa(i))
+		field("acl", s.ACL)
+		b.WriteString(" address " + Quote(address))
+		field("port", port)
+		field("max", s.Max)
+		field("hard", s.Hard)
+		if v.Balance.Weight || s.Weight != 0 {
+			field("weight", s.Weight)
+		}
+		if v.Balance.Prio || s.Prio != 0 {
+			field("prio", s.Prio)
+		}
+		lines = append(lines, b.String())
+	}
+	return lines
+}
+
+// pathPort is what pen shows and writes as the port of a path.
+const pathPort = 1
+
+// sayIdlers replies how many idle connections there are, before this change, and should be.
+func sayIdlers(c *call) error {
+	c.printf("Idlers: %d/%d\n", c.draft.rt.Idlers(c.service.Name), c.service.Idlers)
+	return nil
+}

@@ -1,0 +1,47 @@
+package conf
+
+// laterCommands are known and will come. Until then they are errors, and turning them off is none.
+var laterCommands = []*Command{
+	{Name: "dsr_if", Args: "INTERFACE", Help: "Use an interface for direct server return.", Later: true, kind: absent("")},
+	{
+		Name: "http", Help: "Add X-Forwarded-For to HTTP requests.", NoHelp: "Add nothing to HTTP requests.",
+		Later: true, perService: true, kind: absent("no http"),
+	},
+	{Name: "ssl_ciphers", Args: "CIPHERS", Help: "Choose the ciphers of TLS.", Later: true, kind: absent("")},
+	{
+		Name: "ssl_client_renegotiation_interval", Args: "SECONDS", Help: "Limit how often a client may renegotiate TLS.",
+		Later: true, kind: absent(""),
+	},
+	{Name: "ssl_ocsp_response", Args: "FILE", Help: "Staple an OCSP response from a file.", Later: true, kind: absent("")},
+	{Name: "ssl_option", Args: "OPTION", Help: "Turn versions of TLS off.", Later: true, kind: absent("")},
+	{Name: "ssl_sni_path", Args: "DIRECTORY", Help: "Choose certificates by the name that the client asks for.", Later: true, kind: absent("")},
+	{
+		Name: "tarpit_acl", Args: "[N]", Help: "Answer for addresses on access list N that nobody has.",
+		Later: true, kind: absent(""), reply: sayTarpit,
+	},
+	{
+		Name: "transparent", Help: "Connect to servers from the client's address.", NoHelp: "Connect to servers from an address of pen.",
+		Later: true, perService: true, kind: absent("no transparent"),
+	},
+	{
+		Name: "udp", Help: "Forward datagrams, like option -U.", NoHelp: "Forward streams.",
+		Later: true, perService: true, kind: absent("no udp"),
+	},
+}
+
+// absent is the kind of a setting that does not exist yet; line is what is written for it, "" for nothing.
+func absent(line string) kind {
+	k := kind{set: func(c *call) error { return c.wrong("not available in this version of pen") }}
+	if line == "" {
+		return k
+	}
+	k.off = func(*call) error { return nil }
+	k.lines = func(*Command, *Settings, *Service) []string { return []string{line} }
+	return k
+}
+
+// sayTarpit replies, without a line end like pen, that there is no tarpit.
+func sayTarpit(c *call) error {
+	c.printf("tarpit_acl = -1")
+	return nil
+}
