@@ -1,0 +1,203 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+	"sync/atomic"
+
+	"pen/conf"
+)
+
+// plan is a configuration compiled for the reactors: names resolved, lists compiled, listeners open. It never changes
+// after it has been published; each reactor loads the pointer once per turn.
+type plan struct {
+	settings *conf.Settings
+	services []*service
+	matchers [conf.ACLs]*conf.Matcher
+}
+
+// service is one front of a plan.
+type service struct {
+	conf      *conf.Service
+	state     *serviceState
+	addr      *address // nil = not listening
+	places    []place
+	index     []int32 // by server.id: place of a server, none if it is not in this plan
+	emergency *place  // nil = none
+	abuse     *place  // nil = none
+	source    *address
+	acl       *conf.Matcher
+	sockets   []int // that listen, one for each reactor, which owns it
+}
+
+// serviceState is what a service keeps from one plan to the next. It is found again by name.
+type serviceState struct {
+	id   int32
+	turn atomic.Int32 // index that round robin handed out last
+}
+
+// indexOf returns the place of a server in this plan, none if it has none.
+func (v *service) indexOf(id int32) int {
+	if id < 0 || int(id) >= len(v.index) {
+		return none
+	}
+	return int(v.index[id])
+}
+
+// listening returns the service that a reactor's socket is for, nil if the plan does not have it.
+func (p *plan) listening(reactor, fd int) *service {
+	for _, v := range p.services {
+		if v.sockets != nil && v.sockets[reactor] == fd {
+			return v
+		}
+	}
+	return nil
+}
+
+// socketsOn returns the sockets of whichever service listens on an address, nil if none does. A nil plan has none.
+func (p *plan) socketsOn(a *address) []int {
+	if p != nil {
+		for _, v := range p.services {
+			if v.sockets != nil && v.addr.String() == a.String() {
+				return v.sockets
+			}
+		}
+	}
+	return nil
+}
+
+// usesPort tells if a service listens on a port of any address. A nil plan has none.
+func (p *plan) usesPort(port uint16) bool {
+	return p != nil && slices.ContainsFunc(p.services, func(v *service) bool {
+		return v.sockets != nil && v.addr.ip.Port() == port
+	})
+}
+
+// registry finds again what survives a change of plan. It belongs to the control goroutine.
+type registry struct {
+	services map[string]*serviceState
+	servers  map[serverKey]*server
+	names    resolver
+	nextID   int32 // of a server
+}
+
+// serverKey tells servers apart: by address, and by their order where one address stands in several places.
+type serverKey struct {
+	service string
+	address string
+	nth     int
+}
+
+func newRegistry() *registry {
+	return &registry{services: map[string]*serviceState{}, servers: map[serverKey]*server{}}
+}
+
+func (g *registry) service(name string) *serviceState {
+	s, ok := g.services[name]
+	if !ok {
+		s = &serviceState{id: int32(len(g.services))}
+		g.services[name] = s
+	}
+	return s
+}
+
+func (g *registry) server(key serverKey, a *address) *server {
+	v, ok := g.servers[key]
+	if !ok {
+		v = &server{id: g.nextID, addr: a}
+		g.nextID++
+		g.servers[key] = v
+	}
+	return v
+}
+
+// compile makes a plan out of settings. Access lists that have not changed since the old plan are taken from there.
+func (g *registry) compile(s *conf.Settings, old *plan) (*plan, error) {
+	p := &plan{settings: s}
+	for i := range s.ACL {
+		if old != nil && slices.Equal(s.ACL[i], old.settings.ACL[i]) {
+			p.matchers[i] = old.matchers[i]
+		} else {
+			p.matchers[i] = s.ACL[i].Compile(nil)
+		}
+	}
+	for _, c := range s.Services {
+		v, err := g.compileService(p, c)
+		if err != nil {
+			if len(s.Services) > 1 {
+				err = fmt.Errorf("service %s: %w", c.Name, err)
+			}
+			return nil, err
+		}
+		p.services = append(p.services, v)
+	}
+	return p, nil
+}
+
+func (g *registry) compileService(p *plan, c *conf.Service) (*service, error) {
+	v := &service{conf: c, state: g.service(c.Name), acl: p.matchers[c.ClientACL]}
+	seen := map[string]int{}
+	var err error
+	for i := range c.Servers {
+		if err = g.compilePlace(p, v, i, seen); err != nil {
+			return nil, fmt.Errorf("server %d: %w", i, err)
+		}
+	}
+	if v.emergency, err = g.special(c, c.Emergency, emergencyIndex); err != nil {
+		return nil, fmt.Errorf("emergency server: %w", err)
+	}
+	if v.abuse, err = g.special(c, c.Abuse, abuseIndex); err != nil {
+		return nil, fmt.Errorf("abuse server: %w", err)
+	}
+	if v.source, err = g.names.source(c.TCP.Source); err != nil {
+		return nil, err
+	}
+	if c.Listen != "" {
+		if v.addr, err = g.names.listen(c.Listen, c.Network()); err != nil {
+			return nil, err
+		}
+	}
+	v.index = slices.Repeat([]int32{none}, int(g.nextID))
+	for i := range v.places {
+		if p := &v.places[i]; p.server != nil {
+			v.index[p.id] = int32(i)
+		}
+	}
+	return v, nil
+}
+
+func (g *registry) compilePlace(p *plan, v *service, i int, seen map[string]int) error {
+	c := &v.conf.Servers[i]
+	l := place{index: i, max: c.Max, hard: c.Hard, weight: c.Weight, prio: c.Prio, acl: p.matchers[c.ACL]}
+	if c.Address != "" {
+		a, err := g.names.server(c.Address, c.Port)
+		if err != nil {
+			return err
+		}
+		l.server = g.server(serverKey{v.conf.Name, a.String(), seen[a.String()]}, a)
+		seen[a.String()]++
+	}
+	v.places = append(v.places, l)
+	return nil
+}
+
+// special makes the place of an emergency or abuse server, which has no number, no limit and no list.
+// Its port defaults to the one that the service listens on.
+func (g *registry) special(c *conf.Service, address string, index int) (*place, error) {
+	if address == "" {
+		return nil, nil
+	}
+	port := 0
+	if l, err := conf.ParseListen(c.Listen, c.Network()); err == nil {
+		port = l.Port
+	}
+	s, err := conf.ParseServer(address, port, c.Network())
+	if err != nil {
+		return nil, err
+	}
+	a, err := g.names.server(s.Address, s.Port)
+	if err != nil {
+		return nil, err
+	}
+	return &place{server: g.server(serverKey{c.Name, a.String(), index}, a), index: index}, nil
+}

@@ -1,0 +1,250 @@
+package engine
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"time"
+
+	"pen/poller"
+	"pen/splice"
+)
+
+const (
+	batch      = 256                    // events taken from the poller at once
+	turnBudget = 1 << 20                // bytes that one direction may move in a turn, so that the others get theirs
+	maxPipes   = 64                     // pipes of a reactor at most; a direction without one copies
+	restTime   = 100 * time.Millisecond // without accepting, after the system ran out of descriptors or memory
+)
+
+// reactor serves its share of the sessions. Everything in it belongs to its own goroutine, which is locked to a
+// thread; other goroutines reach it by Post, and by the plan.
+type reactor struct {
+	engine   *Engine
+	id       int
+	poller   poller.Poller
+	mailbox  mailbox
+	plan     *plan // the one in use
+	now      int64 // the clock, read once per turn: nanoseconds since the engine was made
+	stopping bool
+
+	owner     []*session // by descriptor; nil = no session's
+	spare     []*session // unused, so that a connection allocates nothing
+	sessions  int        // in use
+	listeners []*listener
+	pending   int // connects under way
+	starving  int // sessions that wait for a descriptor
+	paused    pause
+	rest      int64 // end of the pause for lack of descriptors; 0 = none
+	idlersDue int64 // when lost idlers are replaced; 0 = none was lost
+
+	deadlines deadlines
+	todo      []*session // flows whose budget ran out, to be pumped in the next turn
+	retired   []*session // over; reused from the next turn on
+	closing   []int      // descriptors to close at the end of the turn
+	handed    []int32    // connection numbers to give back at the end of the turn
+
+	pool     *splice.Pool
+	counters counters
+	peer     peer
+	events   [batch]poller.Event
+	again    []*session // spare memory of todo
+}
+
+func newReactor(e *Engine, id int, backend string) (*reactor, error) {
+	p, err := poller.Open(backend)
+	if err != nil {
+		return nil, err
+	}
+	return &reactor{engine: e, id: id, poller: p, pool: splice.NewPool(maxPipes)}, nil
+}
+
+// Post runs f on the reactor, between two batches of events. It never waits.
+func (r *reactor) Post(f func()) {
+	r.mailbox.put(f)
+	r.poller.Wake()
+}
+
+// run is the loop. No descriptor is closed while a batch is dispatched, so a descriptor in an event is the one that
+// was meant.
+func (r *reactor) run() {
+	runtime.LockOSThread()
+	defer r.release()
+	for !r.stopping || r.sessions > 0 {
+		r.now = r.engine.clock()
+		r.adopt(r.engine.plan.Load())
+		n, err := r.poller.Wait(r.events[:], r.timeout())
+		if err != nil {
+			panic(fmt.Sprintf("reactor %d: wait: %v", r.id, err)) // only a broken poller does that
+		}
+		r.now = r.engine.clock()
+		r.mailbox.run()
+		for i := range r.events[:n] {
+			r.dispatch(&r.events[i])
+		}
+		r.resumeFlows()
+		r.expire()
+		r.accept()
+		r.closeRetired()
+	}
+}
+
+// timeout is how long the loop may wait for events.
+func (r *reactor) timeout() time.Duration {
+	if len(r.todo) > 0 || r.acceptable() {
+		return 0
+	}
+	wait := r.deadlines.next(r.now)
+	for _, at := range [...]int64{r.rest, r.idlersDue} {
+		if left := time.Duration(at - r.now); at != 0 && (wait < 0 || left < wait) {
+			wait = max(left, 0)
+		}
+	}
+	return wait
+}
+
+// dispatch takes an event to its session or listener. What a session was for may have gone earlier in this batch.
+func (r *reactor) dispatch(ev *poller.Event) {
+	if s := r.owner[ev.FD]; s != nil {
+		r.step(s, ev)
+		return
+	}
+	for _, l := range r.listeners {
+		if l.fd == ev.FD {
+			l.ready = true
+		}
+	}
+}
+
+// step lets a session take an event; a nil event means that its time has come again without one. A defect that shows
+// in one session ends that session.
+func (r *reactor) step(s *session, ev *poller.Event) {
+	defer r.contain(s)
+	r.take(s, ev)
+}
+
+// contain turns a panic of a session into its end.
+func (r *reactor) contain(s *session) {
+	if v := recover(); v != nil {
+		r.counters.panics++
+		r.engine.report(0, "closing connection %d after a defect: %v\n%s", s.number, v, debug.Stack())
+		if s.state != stateFree {
+			r.retire(s)
+		}
+	}
+}
+
+// resumeFlows goes on with what used up its budget in the turn before.
+func (r *reactor) resumeFlows() {
+	todo := r.todo
+	r.todo = r.again[:0]
+	for i, s := range todo {
+		todo[i] = nil
+		s.queued = false
+		if s.state != stateFree {
+			r.step(s, nil)
+		}
+	}
+	r.again = todo
+}
+
+// postpone has a session go on in the next turn, after the others.
+func (r *reactor) postpone(s *session) {
+	if !s.queued {
+		s.queued = true
+		r.todo = append(r.todo, s)
+	}
+}
+
+// expire ends waits that took too long, and the pause after a lack of descriptors.
+func (r *reactor) expire() {
+	for s := r.deadlines.expired(r.now); s != nil; s = r.deadlines.expired(r.now) {
+		r.timedOut(s)
+	}
+	if r.rest != 0 && r.now >= r.rest {
+		r.rest = 0
+		r.resume(pauseRest)
+	}
+	if r.idlersDue != 0 && r.now >= r.idlersDue {
+		r.keepIdlers()
+	}
+}
+
+// closeRetired closes what ended in this turn. Only then are numbers given back, so that the limits on connections
+// speak of descriptors that are really free.
+func (r *reactor) closeRetired() {
+	if len(r.closing) > 0 {
+		for _, fd := range r.closing {
+			closeSocket(fd)
+		}
+		r.closing = r.closing[:0]
+		r.resume(pauseRest)
+	}
+	for _, n := range r.handed {
+		for _, waiting := range r.engine.connections.give(n) {
+			waiting.Post(func() { waiting.resume(pauseFull) })
+		}
+	}
+	r.handed = r.handed[:0]
+	for i, s := range r.retired {
+		*s = session{queued: s.queued}
+		r.spare = append(r.spare, s)
+		r.retired[i] = nil
+	}
+	r.retired = r.retired[:0]
+}
+
+// own makes the reactor deliver the events of a descriptor to a session; nil for a listener's. The table has room for
+// every descriptor that was ever given to the poller.
+func (r *reactor) own(fd int, s *session) {
+	if fd >= len(r.owner) {
+		r.owner = append(r.owner, make([]*session, fd+ownerStep-len(r.owner))...)
+	}
+	r.owner[fd] = s
+}
+
+// ownerStep is by how many descriptors the table of owners grows.
+const ownerStep = 1024
+
+// discard has a descriptor closed at the end of the turn; its events mean nothing from now on.
+func (r *reactor) discard(fd int) {
+	r.owner[fd] = nil
+	r.poller.Remove(fd)
+	r.closing = append(r.closing, fd)
+}
+
+// each calls f for every session in use, in no order.
+func (r *reactor) each(f func(*session)) {
+	for fd, s := range r.owner {
+		if s != nil && (int(s.sock[down].FD) == fd || s.sock[down].FD < 0) {
+			f(s)
+		}
+	}
+}
+
+// debugging tells if events of a level are wanted.
+func (r *reactor) debugging(level int) bool { return r.plan.settings.Process.Debug >= level }
+
+// stop has the loop end when its sessions have: nobody is accepted any more, except who is in the queue already.
+func (r *reactor) stop() {
+	r.stopping = true
+	for _, l := range r.listeners {
+		r.abandon(l)
+	}
+	r.listeners = nil
+	r.each(func(s *session) {
+		if s.number == none {
+			r.retire(s)
+		}
+	})
+}
+
+// release gives back what the reactor holds, at its end.
+func (r *reactor) release() {
+	for _, l := range r.listeners {
+		closeSocket(l.fd)
+	}
+	r.pool.Close()
+	r.poller.Close()
+	r.engine.done.Done()
+}

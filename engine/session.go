@@ -1,0 +1,634 @@
+package engine
+
+import (
+	"net/netip"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"pen/conf"
+	"pen/poller"
+	"pen/splice"
+)
+
+// The life of a session, a method a step:
+//
+//	begin ──► choose ──► seek ──► connect ─────► established ──► relay ──► retire
+//	  │         ▲         ▲ │        │                             │
+//	  │         │         │ └────────┘ failed: the next candidate  │ one side is gone
+//	  ▼         │         │                                        ▼
+//	waiting ────┘      starved (no descriptor)                 lingering ──► retire
+//	(peek, dummy)
+//
+//	state       down         up           deadline
+//	waiting     open         –            idle_timeout
+//	starved     open         –            starvedRetry
+//	connecting  open         in progress  timeout (connect)
+//	relaying    open         open         idle_timeout
+//	lingering   one of them is open       lingerTime
+//	idling      –            open         none
+type state uint8
+
+const (
+	stateFree       state = iota
+	stateWaiting          // for the client's first bytes
+	stateStarved          // for a descriptor or a port for the server's side
+	stateConnecting       // to the server
+	stateRelaying         // bytes both ways
+	stateLingering        // one side is gone; what the other still sends is thrown away, so that it gets to read all of ours
+	stateIdling           // an idle connection to a server, without a client
+)
+
+var stateNames = [...]string{"free", "waiting", "starved", "connecting", "relaying", "lingering", "idling"}
+
+func (s state) String() string { return stateNames[s] }
+
+// pen is the number by which pen calls the state.
+func (s state) pen() int { return [...]int{0, 1, 1, 1, 2, 4, 2}[s] }
+
+// side is an end of a session. A direction is named by the side that it leads to.
+type side uint8
+
+const (
+	down side = iota // the client's
+	up               // the server's
+)
+
+func (x side) other() side { return 1 - x }
+
+// sides is a set of sides, or of the directions that lead to them.
+type sides uint8
+
+func (x side) only() sides        { return 1 << x }
+func (set sides) has(x side) bool { return set&(1<<x) != 0 }
+func (set *sides) add(x side)     { *set |= 1 << x }
+func (set *sides) remove(x side)  { *set &^= 1 << x }
+
+const bothSides = sides(1<<down | 1<<up)
+
+const (
+	lingerTime   = 5 * time.Second // for the other side to end; it then has had its data or never will
+	lingerBytes  = 1 << 20         // thrown away at most meanwhile; who sends more is not waiting for an answer
+	starvedRetry = 20 * time.Millisecond
+)
+
+// session is one client and its server. It belongs to one reactor, as everything in it does. A session without traffic
+// holds nothing but itself.
+type session struct {
+	sock  [2]splice.Socket // FD -1 = not open
+	relay [2]splice.Relay  // by the side it leads to
+	moved [2]uint64        // bytes, likewise
+
+	service  *service // of the plan under which it began
+	server   *place   // nil = none yet
+	counts   *serverCounters
+	client   netip.Addr // not valid if it came through a Unix socket
+	port     uint16
+	number   int32 // in the connection table; none for an idler
+	entry    int32 // in the client table; none if it is not there
+	last     int32 // id of the server that the client used last
+	first    int   // index of the initial server
+	tried    int   // candidates that were asked so far
+	begun    int64 // time of accept, in nanoseconds of the reactor's clock
+	since    int64 // time when it began to starve
+	deadline deadline
+
+	state    state
+	readable sides // latched: no system call has said EAGAIN since the event
+	writable sides
+	ended    sides // directions that are over: all delivered and the end passed on, or given up
+	broken   sides // sides that take no more bytes; what comes for them is thrown away
+	queued   bool  // in the reactor's todo
+	thrown   int32 // bytes thrown away while lingering
+}
+
+// newSession returns an unused session.
+func (r *reactor) newSession(v *service, number int32) *session {
+	if len(r.spare) == 0 {
+		slab := make([]session, 64)
+		for i := range slab {
+			r.spare = append(r.spare, &slab[i])
+		}
+	}
+	s := r.spare[len(r.spare)-1]
+	r.spare = r.spare[:len(r.spare)-1]
+	r.sessions++
+	s.service, s.number, s.begun = v, number, r.now
+	s.sock[down].FD, s.sock[up].FD = -1, -1
+	s.entry, s.last, s.first = none, none, none
+	return s
+}
+
+// begin takes an accepted client in: access list, then dummy, peek, or at once the choice of a server.
+func (r *reactor) begin(v *service, number int32, fd int, from netip.AddrPort) {
+	s := r.newSession(v, number)
+	defer r.contain(s)
+	s.client, s.port = from.Addr(), from.Port()
+	s.state = stateWaiting
+	r.counters.accepted++
+	r.attach(s, down, fd)
+	if !noDelayInherited && from.IsValid() {
+		setOption(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+	}
+	switch {
+	case s.state == stateFree: // the poller did not take it
+	case !v.acl.Permit(s.client.Unmap()):
+		r.turnAway(s)
+	case v.conf.Dummy || v.conf.TCP.Peek:
+		r.touch(s)
+	default:
+		r.choose(s)
+	}
+}
+
+// attach makes fd a side of the session.
+func (r *reactor) attach(s *session, x side, fd int) {
+	s.sock[x] = splice.Socket{FD: int32(fd)}
+	r.own(fd, s)
+	if err := r.poller.Add(fd); err != nil {
+		r.engine.report(0, "connection %d: %v", s.number, err)
+		r.retire(s)
+	}
+}
+
+// turnAway sends a client that the access list denies to the abuse server, or away.
+func (r *reactor) turnAway(s *session) {
+	r.counters.denied++
+	if s.service.abuse == nil {
+		r.retire(s)
+		return
+	}
+	s.first = abuseIndex
+	r.seek(s)
+}
+
+// choose looks the client up and finds out which server to try first.
+func (r *reactor) choose(s *session) {
+	v := s.service
+	s.entry, s.last = r.engine.clients.visit(s.key(), r.now, v.conf.Timeout.Tracking)
+	s.first = v.first(s.client, s.port, s.last, r.now)
+	r.seek(s)
+}
+
+func (s *session) key() clientKey { return clientKey{s.service.state.id, s.client} }
+
+// seek goes through the candidates until a connect is under way or none is left. What the client has sent stays
+// unread meanwhile, so each candidate gets all of it.
+func (r *reactor) seek(s *session) {
+	for p := s.service.candidate(s.first, s.tried); p != nil; p = s.service.candidate(s.first, s.tried) {
+		if r.connect(s, p) {
+			return
+		}
+		s.tried++
+	}
+	r.counters.unserved++
+	if r.debugging(1) {
+		r.engine.report(1, "no server for client %s", clientName(s.client))
+	}
+	r.retire(s)
+}
+
+// connect begins to connect to a candidate. false means that the next one is to be asked.
+func (r *reactor) connect(s *session, p *place) bool {
+	if !r.admits(s, p) {
+		return false
+	}
+	fd, err := r.openUp(s.service, p)
+	switch {
+	case err == nil:
+	case exhausted(err) && s.number != none:
+		p.release()
+		r.starve(s)
+		return true
+	default:
+		p.release()
+		r.failed(s.service, p, err)
+		return false
+	}
+	if s.state == stateStarved {
+		r.fed()
+	}
+	s.server, s.state = p, stateConnecting
+	s.counts = r.counters.server(p.id)
+	r.connecting(+1)
+	r.deadlines.set(s, r.now, s.service.conf.Timeout.Connect)
+	r.remember(s)
+	r.attach(s, up, fd)
+	return true
+}
+
+// admits takes one connection out of a place's limit, if the place may serve this client. An emergency or abuse server
+// is tried even if it failed a moment ago: there is nobody else.
+func (r *reactor) admits(s *session, p *place) bool {
+	return p.usable() &&
+		(p.index < 0 || !p.blacklisted(r.now)) &&
+		p.acl.Permit(s.client.Unmap()) &&
+		p.reserve(p.limit(p.id == s.last))
+}
+
+// openUp makes a socket and begins to connect it.
+func (r *reactor) openUp(v *service, p *place) (int, error) {
+	fd, err := newSocket(p.addr.family())
+	if err != nil {
+		return -1, err
+	}
+	if p.addr.path == "" {
+		err = r.prepareUp(fd, v)
+	}
+	if err == nil {
+		err = connect(fd, p.addr)
+	}
+	if err == nil || err == unix.EINPROGRESS {
+		return fd, nil
+	}
+	closeSocket(fd) // the poller has not seen it, so no event of this batch can mean it
+	return -1, err
+}
+
+func (r *reactor) prepareUp(fd int, v *service) error {
+	err := setOption(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+	if err == nil && v.conf.TCP.KeepAlive {
+		err = setOption(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1)
+	}
+	if err == nil && v.source != nil {
+		if err = bindLate(fd); err == nil {
+			err = unix.Bind(fd, v.source.sockaddr())
+		}
+	}
+	return err
+}
+
+// remember notes that the client is being sent to the server; who is sent to a server without a number counts as new.
+func (r *reactor) remember(s *session) {
+	id := s.server.id
+	if s.server.index < 0 {
+		id = none
+	}
+	if s.entry != none && id != s.last {
+		r.engine.clients.assign(s.entry, s.key(), id)
+		s.last = id
+	}
+}
+
+// starve has a session wait for a descriptor or a port. Meanwhile the reactor accepts nobody.
+func (r *reactor) starve(s *session) {
+	if s.state != stateStarved {
+		s.state, s.since = stateStarved, r.now
+		r.starving++
+		r.pause(pauseStarved)
+	}
+	r.deadlines.set(s, r.now, starvedRetry)
+}
+
+// fed notes that a session does not starve any more.
+func (r *reactor) fed() {
+	if r.starving--; r.starving == 0 {
+		r.resume(pauseStarved)
+	}
+}
+
+// connecting counts the connects under way and keeps them below pending_max.
+func (r *reactor) connecting(n int) {
+	r.pending += n
+	switch {
+	case n > 0 && r.pending >= r.pendingMax():
+		r.pause(pausePending)
+	case n < 0 && r.pending < r.pendingMax():
+		r.resume(pausePending)
+	}
+}
+
+// pendingMax is this reactor's share of pending_max.
+func (r *reactor) pendingMax() int {
+	return max(1, r.plan.settings.Limits.Pending/len(r.engine.reactors))
+}
+
+// failed notes that a server can't be connected to, and leaves it out for a while.
+func (r *reactor) failed(v *service, p *place, err error) {
+	r.counters.server(p.id).failed++
+	p.blacklist(r.now, v.conf.Timeout.Blacklist)
+	if r.debugging(1) {
+		r.engine.report(1, "can't connect to server %s: %v", p.addr, err)
+	}
+}
+
+// take is what an event does to a session, by state. Without an event the session goes on where its budget ran out.
+func (r *reactor) take(s *session, ev *poller.Event) {
+	x := down
+	if ev != nil {
+		if int(s.sock[up].FD) == ev.FD {
+			x = up
+		}
+		s.latch(x, ev)
+	}
+	switch s.state {
+	case stateWaiting:
+		r.firstBytes(s)
+	case stateConnecting:
+		if x == up {
+			r.connected(s)
+		}
+	case stateRelaying:
+		r.pump(s)
+	case stateLingering:
+		r.linger(s)
+	case stateIdling:
+		r.idlerEnds(s)
+	}
+}
+
+func (s *session) latch(x side, ev *poller.Event) {
+	if ev.Ready&poller.Readable != 0 {
+		s.readable.add(x)
+	}
+	if ev.Ready&poller.Writable != 0 {
+		s.writable.add(x)
+	}
+	s.sock[x].Hangup = ev.Hangup
+}
+
+// firstBytes goes on with a client that was waited for.
+func (r *reactor) firstBytes(s *session) {
+	switch {
+	case !s.readable.has(down):
+	case s.service.conf.Dummy:
+		r.serveDummy(s)
+	default:
+		r.deadlines.lift(s)
+		r.choose(s)
+	}
+}
+
+// connected learns how a connect ended. A socket without a hang-up has connected; otherwise SO_ERROR says.
+func (r *reactor) connected(s *session) {
+	if !s.writable.has(up) {
+		return
+	}
+	if s.readable.has(up) {
+		if e, err := unix.GetsockoptInt(int(s.sock[up].FD), unix.SOL_SOCKET, unix.SO_ERROR); err != nil || e != 0 {
+			r.connectFailed(s, unix.Errno(e))
+			return
+		}
+	}
+	r.established(s)
+}
+
+// connectFailed gives a server up and asks the next candidate.
+func (r *reactor) connectFailed(s *session, err error) {
+	p := s.server
+	r.leaveServer(s)
+	r.failed(s.service, p, err)
+	if s.number == none {
+		r.retire(s)
+		return
+	}
+	s.tried++
+	r.seek(s)
+}
+
+// leaveServer closes the server's side and gives its place back.
+func (r *reactor) leaveServer(s *session) {
+	switch s.state {
+	case stateConnecting:
+		r.connecting(-1)
+		r.deadlines.lift(s)
+	default:
+		s.server.active.Add(-1)
+	}
+	s.server.release()
+	s.server = nil
+	r.close(s, up)
+}
+
+// close closes one side of the session at the end of the turn.
+func (r *reactor) close(s *session, x side) {
+	if fd := s.sock[x].FD; fd >= 0 {
+		r.discard(int(fd))
+		s.sock[x].FD = -1
+		s.readable.remove(x)
+		s.writable.remove(x)
+	}
+}
+
+// established begins to relay.
+func (r *reactor) established(s *session) {
+	r.connecting(-1)
+	r.deadlines.lift(s)
+	s.server.active.Add(1)
+	s.counts.connects++
+	if s.number == none {
+		s.state = stateIdling
+		return
+	}
+	s.state = stateRelaying
+	r.touch(s)
+	r.pump(s)
+}
+
+// touch puts the end by idle_timeout off.
+func (r *reactor) touch(s *session) {
+	if d := s.service.conf.Timeout.Idle; d > 0 {
+		r.deadlines.set(s, r.now, d)
+	}
+}
+
+// pump moves what can be moved, both ways.
+func (r *reactor) pump(s *session) {
+	before := s.moved
+	for to := down; to <= up && s.state == stateRelaying; to++ {
+		r.pumpTo(s, to)
+	}
+	if s.moved != before && s.state == stateRelaying {
+		r.touch(s)
+	}
+}
+
+// pumpTo moves bytes in one direction, if there may be some and room for them.
+func (r *reactor) pumpTo(s *session, to side) {
+	from := to.other()
+	flow := s.flow(to)
+	if s.ended.has(to) || !s.readable.has(from) && flow.Held() == 0 || !s.writable.has(to) && !s.broken.has(to) {
+		return
+	}
+	n, status := flow.Pump(r.pool, &s.sock[from], &s.sock[to], turnBudget)
+	if !s.broken.has(to) {
+		s.count(to, n)
+	}
+	switch status {
+	case splice.Again:
+		r.postpone(s)
+	case splice.NeedRead:
+		s.readable.remove(from)
+		r.arm(s, from, poller.Readable)
+	case splice.NeedWrite:
+		s.writable.remove(to)
+		r.arm(s, to, poller.Writable)
+	case splice.EOF:
+		r.endOfStream(s, to)
+	case splice.SourceFailed:
+		r.lose(s, from)
+	case splice.SinkFailed:
+		r.sinkFailed(s, to)
+	}
+}
+
+// arm asks to hear of a side once more. Where that fails the session would wait for ever, so it ends.
+func (r *reactor) arm(s *session, x side, want poller.Interest) {
+	if err := r.poller.Arm(int(s.sock[x].FD), want); err != nil {
+		r.engine.report(0, "connection %d: %v", s.number, err)
+		r.retire(s)
+	}
+}
+
+// flow is what moves the bytes towards a side.
+func (s *session) flow(to side) splice.Flow {
+	if s.broken.has(to) {
+		return splice.Discard{}
+	}
+	return &s.relay[to]
+}
+
+func (s *session) count(to side, n int) {
+	s.moved[to] += uint64(n)
+	if to == up {
+		s.counts.sent += uint64(n)
+	} else {
+		s.counts.received += uint64(n)
+	}
+}
+
+// endOfStream passes the end of a stream on, after the last of its bytes: as a half-close, unless tcp_fastclose, or the
+// side it came from takes nothing any more.
+func (r *reactor) endOfStream(s *session, to side) {
+	from := to.other()
+	s.ended.add(to)
+	switch {
+	case s.ended == bothSides:
+		r.retire(s)
+	case s.broken.has(to):
+	case s.broken.has(from) || s.fastClose(from):
+		r.lose(s, from)
+	default:
+		shutdownWrite(int(s.sock[to].FD))
+	}
+}
+
+// fastClose tells if the end of a side's stream closes both sides.
+func (s *session) fastClose(x side) bool {
+	want := conf.FastCloseDown
+	if x == up {
+		want = conf.FastCloseUp
+	}
+	return s.service.conf.TCP.FastClose&want != 0
+}
+
+// sinkFailed goes on with a side that does not take bytes any more. What it has sent before is still to be delivered,
+// and who writes to it must not be held up.
+func (r *reactor) sinkFailed(s *session, to side) {
+	from := to.other()
+	s.relay[to].Close(r.pool)
+	s.broken.add(to)
+	if s.ended.has(from) {
+		r.lose(s, to)
+		return
+	}
+	s.readable.add(to)
+	s.readable.add(from)
+	r.postpone(s)
+}
+
+// lose closes one side, which has ended or failed, and lingers over the other: closing a socket with unread bytes in
+// it resets the connection, and the peer would lose what it has not read yet (RFC 1122, 4.2.2.13).
+func (r *reactor) lose(s *session, gone side) {
+	left := gone.other()
+	over := s.ended.has(gone) // the stream from the side that is left has ended, so nothing unread can come
+	r.closeFlows(s)
+	if over {
+		r.retire(s)
+		return
+	}
+	if gone == up && s.server != nil {
+		r.leaveServer(s)
+	} else {
+		r.close(s, gone)
+	}
+	s.state = stateLingering
+	shutdownWrite(int(s.sock[left].FD))
+	r.deadlines.set(s, r.now, lingerTime)
+	s.readable.add(left)
+	r.linger(s)
+}
+
+func (r *reactor) closeFlows(s *session) {
+	s.relay[down].Close(r.pool)
+	s.relay[up].Close(r.pool)
+}
+
+// linger throws away what the side that is left sends, until it ends.
+func (r *reactor) linger(s *session) {
+	left := down
+	if s.sock[down].FD < 0 {
+		left = up
+	}
+	if !s.readable.has(left) {
+		return
+	}
+	n, status := splice.Discard{}.Pump(r.pool, &s.sock[left], nil, turnBudget)
+	s.thrown += int32(n)
+	switch {
+	case status != splice.NeedRead && status != splice.Again, s.thrown > lingerBytes:
+		r.retire(s)
+	case status == splice.NeedRead:
+		s.readable.remove(left)
+		r.arm(s, left, poller.Readable)
+	default:
+		r.postpone(s)
+	}
+}
+
+// timedOut ends the wait of a session, whatever it was for.
+func (r *reactor) timedOut(s *session) {
+	defer r.contain(s)
+	switch s.state {
+	case stateConnecting:
+		r.connectFailed(s, unix.ETIMEDOUT)
+	case stateStarved:
+		r.hungry(s)
+	default:
+		r.retire(s)
+	}
+}
+
+// hungry tries again to get a descriptor, for as long as a connect may take.
+func (r *reactor) hungry(s *session) {
+	if r.now-s.since > int64(s.service.conf.Timeout.Connect) {
+		r.engine.report(1, "closing a client: no descriptor for its server")
+		r.retire(s)
+		return
+	}
+	r.seek(s)
+}
+
+// retire ends a session from any state. Its descriptors are closed at the end of the turn.
+func (r *reactor) retire(s *session) {
+	r.deadlines.lift(s)
+	r.closeFlows(s)
+	switch {
+	case s.state == stateStarved:
+		r.fed()
+	case s.server != nil:
+		r.leaveServer(s)
+	}
+	r.close(s, down)
+	if s.entry != none {
+		r.engine.clients.leave(s.entry, s.key(), s.moved[down], s.moved[up])
+	}
+	if s.number != none {
+		r.handed = append(r.handed, s.number)
+	} else {
+		r.idlerGone()
+	}
+	s.state = stateFree
+	r.sessions--
+	r.retired = append(r.retired, s)
+}
