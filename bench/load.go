@@ -1,0 +1,252 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+	"github.com/cloudwego/netpoll"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	dialTimeout  = 5 * time.Second
+	replyTimeout = 10 * time.Second // for one connection of its own; far above any reply that is not lost
+	holdDialers  = 32               // connections opened at the same time for an idle test
+	settleTime   = time.Second      // between the last reply and the look at the memory of an idle test
+
+	longestLatency = 10 * time.Second // longer ones count as this long
+	latencyDigits  = 3                // significant decimal digits of the histogram
+)
+
+// load is the load client at work. Replies are recorded by whichever goroutine sees their end.
+type load struct {
+	*loadRole
+	bytes atomic.Int64 // of bulk; small replies are counted by number
+
+	mu        sync.Mutex
+	measuring bool
+	requests  int64
+	failures  int64
+	failure   string // the first one
+	latency   *hdrhistogram.Histogram
+}
+
+// run puts the load on, measures, and leaves the connections to the end of the process.
+func (r *loadRole) run() (Result, error) {
+	l := &load{loadRole: r, latency: hdrhistogram.New(1, int64(longestLatency), latencyDigits)}
+	if r.Does == hold {
+		return l.idle()
+	}
+	start := l.requester
+	switch {
+	case r.Origin.bulk():
+		start = l.bulk
+	case r.Does == connect:
+		start = l.connectors
+	}
+	if err := start(); err != nil {
+		return Result{}, fmt.Errorf("%s: %w", r.Does, err)
+	}
+	time.Sleep(r.Warmup)
+	return l.measure()
+}
+
+// measure counts for the measured time.
+func (l *load) measure() (Result, error) {
+	before, err := l.usage()
+	if err != nil {
+		return Result{}, err
+	}
+	begin, bytes := time.Now(), l.bytes.Load()
+	l.setMeasuring(true)
+	time.Sleep(l.Duration)
+	l.setMeasuring(false)
+	after, err := l.usage()
+	if err != nil {
+		return Result{}, err
+	}
+	result := after.since(before)
+	result.Elapsed = time.Since(begin)
+	result.Bytes = l.bytes.Load() - bytes
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	result.Requests, result.Failures, result.Failure = l.requests, l.failures, l.failure
+	result.Latency = quantiles(l.latency)
+	if result.Requests == 0 && result.Bytes == 0 {
+		return result, fmt.Errorf("nothing came back; failures: %d %s", l.failures, l.failure)
+	}
+	return result, nil
+}
+
+func (l *load) setMeasuring(on bool) {
+	l.mu.Lock()
+	l.measuring = on
+	l.mu.Unlock()
+}
+
+// replied records a complete reply and returns the time, which is when the next request starts.
+func (l *load) replied(start time.Time) time.Time {
+	now := time.Now()
+	l.mu.Lock()
+	if l.measuring {
+		l.requests++
+		l.latency.RecordValue(min(int64(now.Sub(start)), int64(longestLatency)))
+	}
+	l.mu.Unlock()
+	return now
+}
+
+// failed records a connection that ended before its time, also outside of the measured time.
+func (l *load) failed(err error) {
+	l.mu.Lock()
+	if l.failures++; l.failure == "" {
+		l.failure = err.Error()
+	}
+	l.mu.Unlock()
+}
+
+func quantiles(h *hdrhistogram.Histogram) Latency {
+	at := func(q float64) time.Duration { return time.Duration(h.ValueAtQuantile(q)) }
+	return Latency{P50: at(50), P99: at(99), P999: at(99.9), Max: time.Duration(h.Max())}
+}
+
+// requester asks again on each connection as soon as the reply is there.
+func (l *load) requester() error {
+	onPoller()
+	for range l.Conns {
+		c, err := netpoll.DialConnection("tcp", l.Address, dialTimeout)
+		if err != nil {
+			return err
+		}
+		c.AddCloseCallback(func(netpoll.Connection) error {
+			l.failed(io.ErrUnexpectedEOF)
+			return nil
+		})
+		// The first request goes out before there is a handler, or the two might flush at the same time.
+		start, left := time.Now(), l.Origin.Size
+		if err := ask(c); err != nil {
+			return err
+		}
+		err = c.SetOnRequest(func(_ context.Context, c netpoll.Connection) error {
+			n := c.Reader().Len()
+			if err := errors.Join(c.Reader().Skip(n), c.Reader().Release()); err != nil {
+				return err
+			}
+			if left -= n; left > 0 {
+				return nil
+			}
+			if left < 0 {
+				return hangUp(c, unix.SHUT_RDWR) // more than was asked for: the close callback counts it
+			}
+			start, left = l.replied(start), l.Origin.Size
+			return ask(c)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ask sends a request.
+func ask(c netpoll.Connection) error {
+	if _, err := c.Writer().WriteString(requestText); err != nil {
+		return err
+	}
+	return c.Writer().Flush()
+}
+
+// exchange connects, asks and reads the reply. The connection belongs to the caller.
+func (l *load) exchange() (netpoll.Connection, error) {
+	c, err := netpoll.DialConnection("tcp", l.Address, dialTimeout)
+	if err != nil {
+		return nil, err
+	}
+	c.SetReadTimeout(replyTimeout)
+	if err := ask(c); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	if _, err := c.Reader().Next(l.Origin.Size); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return c, c.Reader().Release()
+}
+
+// idle opens the connections, proves that each works, and looks at the memory when all are quiet.
+func (l *load) idle() (Result, error) {
+	before, err := l.usage()
+	if err != nil {
+		return Result{}, err
+	}
+	begin := time.Now()
+	var open atomic.Int64
+	var dialers sync.WaitGroup
+	for range holdDialers {
+		dialers.Go(func() {
+			for open.Add(1) <= int64(l.Conns) {
+				start := time.Now()
+				if _, err := l.exchange(); err != nil {
+					l.failed(err)
+					continue
+				}
+				l.replied(start)
+			}
+		})
+	}
+	l.setMeasuring(true)
+	dialers.Wait()
+	time.Sleep(settleTime)
+	after, err := l.usage()
+	if err != nil {
+		return Result{}, err
+	}
+	result := after.since(before)
+	result.Elapsed = time.Since(begin)
+	result.Requests, result.Failures, result.Failure = l.requests, l.failures, l.failure
+	result.Latency = quantiles(l.latency)
+	if l.failures > 0 {
+		return result, fmt.Errorf("%d of %d connections failed: %s", l.failures, l.Conns, l.failure)
+	}
+	return result, nil
+}
+
+// usage is what the processes have used up to now.
+type usage struct{ proxy, origin, load, rss int64 }
+
+func (l *load) usage() (u usage, err error) {
+	for _, p := range []struct {
+		pid int
+		cpu *int64
+	}{{l.ProxyPID, &u.proxy}, {l.OrigPID, &u.origin}, {os.Getpid(), &u.load}} {
+		if p.pid == 0 {
+			continue
+		}
+		used, err := cpuTime(p.pid)
+		if err != nil {
+			return u, err
+		}
+		*p.cpu = int64(used)
+	}
+	if l.ProxyPID != 0 {
+		u.rss, err = residentBytes(l.ProxyPID)
+	}
+	return u, err
+}
+
+func (u usage) since(start usage) Result {
+	return Result{
+		ProxyCPU:  time.Duration(u.proxy - start.proxy),
+		OriginCPU: time.Duration(u.origin - start.origin),
+		LoadCPU:   time.Duration(u.load - start.load),
+		ProxyRSS:  u.rss, ProxyRSSOff: start.rss,
+	}
+}

@@ -1,0 +1,90 @@
+//go:build linux
+
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// cpuTime returns the user and system time that all threads of a process have used, to the nanosecond. Time in
+// softirqs that ran on top of them is included unless the kernel accounts it apart (CONFIG_IRQ_TIME_ACCOUNTING).
+// Threads that have ended are not seen: none of the programs here ends threads under load.
+func cpuTime(pid int) (time.Duration, error) {
+	paths, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+	if err != nil || len(paths) == 0 {
+		return 0, fmt.Errorf("process %d has ended", pid)
+	}
+	var total time.Duration
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return 0, err
+		}
+		used, err := parseSchedstat(text)
+		if err != nil {
+			return 0, fmt.Errorf("%s: %w", path, err)
+		}
+		total += used
+	}
+	return total, nil
+}
+
+// parseSchedstat reads the time on a CPU, the first of the three fields (Documentation/scheduler/sched-stats.rst).
+func parseSchedstat(text []byte) (time.Duration, error) {
+	fields := bytes.Fields(text)
+	if len(fields) != 3 {
+		return 0, fmt.Errorf("%d fields, expected 3", len(fields))
+	}
+	ns, err := strconv.ParseInt(string(fields[0]), 10, 64)
+	if err != nil || ns < 0 {
+		return 0, fmt.Errorf("time %q is not a number of nanoseconds", fields[0])
+	}
+	return time.Duration(ns), nil
+}
+
+// residentBytes returns the memory of a process: pages of its own and shared ones alike.
+func residentBytes(pid int) (int64, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, err
+	}
+	return parseStatus(text, "VmRSS")
+}
+
+var errNoField = errors.New("no such field")
+
+// parseStatus reads a size in kB from /proc/PID/status or /proc/meminfo and returns bytes.
+func parseStatus(text []byte, field string) (int64, error) {
+	for line := range strings.Lines(string(text)) {
+		rest, ok := strings.CutPrefix(line, field+":")
+		if !ok {
+			continue
+		}
+		number, unit, _ := strings.Cut(strings.TrimSpace(rest), " ")
+		n, err := strconv.ParseInt(number, 10, 64)
+		if err != nil || n < 0 || unit != "kB" {
+			return 0, fmt.Errorf("%s %q is not a size in kB", field, strings.TrimSpace(rest))
+		}
+		return n * kilobyte, nil
+	}
+	return 0, fmt.Errorf("%s: %w", field, errNoField)
+}
+
+// parseCPUModel finds the name of the first processor in /proc/cpuinfo, empty if it has none.
+func parseCPUModel(text []byte) string {
+	lines := bufio.NewScanner(bytes.NewReader(text))
+	for lines.Scan() {
+		if name, value, ok := strings.Cut(lines.Text(), ":"); ok && strings.TrimSpace(name) == "model name" {
+			return strings.TrimSpace(value)
+		}
+	}
+	return ""
+}

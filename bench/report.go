@@ -1,0 +1,245 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Report is everything that a run of the program found out. It is the JSON file.
+type Report struct {
+	Started time.Time         `json:"started"`
+	Machine Machine           `json:"machine"`
+	Layout  Layout            `json:"layout"`
+	Rounds  int               `json:"rounds"`
+	Warmup  time.Duration     `json:"warmup_ns"`
+	Length  time.Duration     `json:"duration_ns"`
+	Peers   map[string]string `json:"peers"` // name → version
+	Summary []Summary         `json:"summary"`
+	Samples []Sample          `json:"samples"`
+
+	plan *plan
+}
+
+// Machine is where the figures were taken: they mean nothing elsewhere.
+type Machine struct {
+	CPU    string `json:"cpu"`
+	Cores  int    `json:"cores"`
+	Memory int64  `json:"memory"` // bytes
+	Kernel string `json:"kernel"`
+	TCP    string `json:"tcp"` // congestion control
+	Go     string `json:"go"` // that built this program
+	Arch   string `json:"arch"`
+}
+
+func newReport(ctx context.Context, p *plan) *Report {
+	r := &Report{Started: time.Now().Round(time.Second), Machine: thisMachine(), Layout: p.layout, Rounds: p.Rounds,
+		Warmup: p.Warmup, Length: p.Duration, Peers: make(map[string]string), plan: p}
+	for _, peer := range p.peers {
+		r.Peers[peer.Name] = version(ctx, peer)
+	}
+	return r
+}
+
+func (r *Report) summarize(p *plan) {
+	for _, t := range p.tests {
+		r.Summary = append(r.Summary, summarize(r.Samples, t, p.peers)...)
+	}
+}
+
+// thisMachine leaves empty what the kernel does not tell.
+func thisMachine() Machine {
+	m := Machine{Cores: runtime.NumCPU(), Go: runtime.Version(), Arch: runtime.GOARCH}
+	if text, err := os.ReadFile("/proc/cpuinfo"); err == nil {
+		m.CPU = parseCPUModel(text)
+	}
+	if text, err := os.ReadFile("/proc/meminfo"); err == nil {
+		m.Memory, _ = parseStatus(text, "MemTotal")
+	}
+	if text, err := os.ReadFile("/proc/sys/net/ipv4/tcp_congestion_control"); err == nil {
+		m.TCP = strings.TrimSpace(string(text))
+	}
+	var u unix.Utsname
+	if unix.Uname(&u) == nil {
+		m.Kernel = unix.ByteSliceToString(u.Release[:])
+	}
+	return m
+}
+
+const versionTimeout = 2 * time.Second
+
+// version asks a peer for its version. The pen under test is told apart by its content as well: it changes all day.
+func version(ctx context.Context, p Peer) string {
+	if p.Program == "" {
+		return runtime.Version()
+	}
+	ctx, cancel := context.WithTimeout(ctx, versionTimeout)
+	defer cancel()
+	output, _ := exec.CommandContext(ctx, p.Program, p.Version...).CombinedOutput() // the status does not matter
+	v := parseVersion(string(output))
+	if content, err := os.ReadFile(p.Program); err == nil && p.Name == ours {
+		v = fmt.Sprintf("%s sha256:%.6x", v, sha256.Sum256(content))
+	}
+	return strings.TrimSpace(v)
+}
+
+// failure is the error of a run in which the pen under test failed. That of another peer is just reported.
+func (r *Report) failure() error {
+	for _, s := range r.Samples {
+		if s.Peer == ours && (s.Error != "" || s.Failures > 0) {
+			return fmt.Errorf("%s failed in %s, round %d: %s%s", s.Peer, s.Test, s.Round, s.Error, s.Failure)
+		}
+	}
+	return nil
+}
+
+// save writes the JSON file, and beside it the same samples for benchstat.
+func (r *Report) save(path string) error {
+	text, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	var lines bytes.Buffer
+	r.benchmarks(&lines)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return errors.Join(os.WriteFile(path, append(text, '\n'), 0o644),
+		os.WriteFile(strings.TrimSuffix(path, ".json")+".txt", lines.Bytes(), 0o644))
+}
+
+// benchmarks writes a line per sample in the format of testing.B (golang.org/design/14313-benchmark-format).
+func (r *Report) benchmarks(w io.Writer) {
+	fmt.Fprintf(w, "goos: linux\ngoarch: %s\npkg: pen/bench\ncpu: %s\nkernel: %s\nlayout: %s\n",
+		r.Machine.Arch, r.Machine.CPU, r.Machine.Kernel, r.Layout)
+	for _, t := range r.plan.tests {
+		for _, s := range r.Samples {
+			if s.Test != t.Name || s.Error != "" {
+				continue
+			}
+			fmt.Fprintf(w, "Benchmark%s/peer=%s\t%d", benchName(t.Name), s.Peer, max(1, s.Requests))
+			for _, m := range t.Unit.Metrics {
+				if v, ok := m.Of(s); ok {
+					fmt.Fprintf(w, "\t%.6g %s", v*m.Scale, m.Slug)
+				}
+			}
+			fmt.Fprintln(w)
+		}
+	}
+}
+
+// benchName makes a name of ours one that benchstat takes whole: it reads a last -64 as the number of processors.
+func benchName(test string) string {
+	kind, size, _ := strings.Cut(test, "-")
+	return strings.ToUpper(kind[:1]) + kind[1:] + "/size=" + size
+}
+
+// describe is a sample in a few words, for the progress.
+func describe(t Test, s Sample) string {
+	if s.Error != "" {
+		return "FAILED: " + s.Error
+	}
+	var words []string
+	for _, m := range t.Unit.Metrics[:t.Unit.Judged] {
+		if v, ok := m.Of(s); ok {
+			words = append(words, figure(v)+" "+m.Name)
+		}
+	}
+	if s.Failures > 0 {
+		words = append(words, fmt.Sprintf("%d connections failed: %s", s.Failures, s.Failure))
+	}
+	return strings.Join(words, ", ")
+}
+
+// print writes a table per test for people.
+func (r *Report) print(w io.Writer) {
+	fmt.Fprintf(w, "\n%s, %d cores, Linux %s, %s; proxy on core %s, load and origin on %s; %d rounds of %v; medians\n",
+		r.Machine.CPU, r.Machine.Cores, r.Machine.Kernel, r.Machine.TCP, cores(r.Layout.Proxy), cores(r.Layout.Load), r.Rounds, r.Length)
+	for _, p := range r.plan.peers {
+		fmt.Fprintf(w, "  %s: %s\n", p.Name, r.Peers[p.Name])
+	}
+	for _, t := range r.plan.tests {
+		r.printTest(w, t)
+	}
+}
+
+func (r *Report) printTest(w io.Writer, t Test) {
+	fmt.Fprintf(w, "\n%s: %s\n", t.Name, t.Help)
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprint(table, "\t")
+	for _, m := range t.Unit.Metrics {
+		fmt.Fprint(table, m.Name, "\t")
+	}
+	for _, m := range t.Unit.Metrics[:t.Unit.Judged] {
+		fmt.Fprint(table, "pen ÷ ", m.Name, "\t")
+	}
+	fmt.Fprintln(table)
+	for _, peer := range r.plan.taking(t) {
+		fmt.Fprint(table, peer.Name, "\t")
+		for _, m := range t.Unit.Metrics {
+			if s := find(r.Summary, t.Name, peer.Name, m.Name); s != nil {
+				fmt.Fprint(table, figure(s.Median))
+			}
+			fmt.Fprint(table, "\t")
+		}
+		for _, m := range t.Unit.Metrics[:t.Unit.Judged] {
+			if s := find(r.Summary, t.Name, peer.Name, m.Name); s != nil && s.Ratio != nil {
+				fmt.Fprintf(table, "%.2f [%.2f %.2f]", s.Ratio.Median, s.Ratio.Low, s.Ratio.High)
+			}
+			fmt.Fprint(table, "\t")
+		}
+		fmt.Fprintln(table)
+	}
+	table.Flush()
+	r.printJudgement(w, t)
+	r.printFailures(w, t)
+}
+
+// printJudgement compares pen with the best rival in each judged metric.
+func (r *Report) printJudgement(w io.Writer, t Test) {
+	for _, m := range t.Unit.Metrics[:t.Unit.Judged] {
+		if b := best(r.Summary, t.Name, m, r.plan.peers); b != nil && b.Ratio != nil {
+			fmt.Fprintf(w, "  %s: pen %.2f × the best rival, %s\n", m.Name, b.Ratio.Median, b.Peer)
+		}
+	}
+}
+
+func (r *Report) printFailures(w io.Writer, t Test) {
+	for _, s := range r.Samples {
+		switch {
+		case s.Test != t.Name:
+		case s.Error != "":
+			fmt.Fprintf(w, "  %s, round %d: FAILED: %s\n", s.Peer, s.Round, s.Error)
+		case s.Failures > 0:
+			fmt.Fprintf(w, "  %s, round %d: %d connections failed, the first: %s\n", s.Peer, s.Round, s.Failures, s.Failure)
+		}
+	}
+}
+
+// figure writes a value with three significant digits, thousands and above in full.
+func figure(v float64) string {
+	switch {
+	case v >= 100:
+		return fmt.Sprintf("%.0f", v)
+	case v >= 10:
+		return fmt.Sprintf("%.1f", v)
+	case v >= 1:
+		return fmt.Sprintf("%.2f", v)
+	}
+	return fmt.Sprintf("%.3f", v)
+}

@@ -1,0 +1,190 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"time"
+)
+
+const (
+	spareConnections = 64 // above what a test opens: probes, and connections that are ending
+	filesPerConn     = 3  // descriptors: two sockets, and a pipe's share with splice
+	spareFiles       = 256
+	minConnections   = 1024
+
+	sampleOverhead = 400 * time.Millisecond // roughly, to start and stop three processes; only for the estimate
+	sampleSlack    = 30 * time.Second       // above warm-up and duration, then a sample is given up
+)
+
+// plan is what is going to be measured.
+type plan struct {
+	Options
+	layout Layout
+	tests  []Test
+	peers  []Peer // with Program as it will be run
+}
+
+// plan picks tests and peers. A peer that is not installed is left out and named on w.
+func (o Options) plan(w io.Writer) (*plan, error) {
+	p := &plan{Options: o}
+	var err error
+	if p.layout, err = parseLayout(o.Layout, runtime.NumCPU()); err != nil {
+		return nil, err
+	}
+	if p.tests, err = choose(tests, func(t Test) string { return t.Name }, o.Tests, "test"); err != nil {
+		return nil, err
+	}
+	chosen, err := choose(peers, func(p Peer) string { return p.Name }, o.Peers, "peer")
+	if err != nil {
+		return nil, err
+	}
+	for _, peer := range chosen {
+		if peer.Name == ours {
+			peer.Program = o.Pen
+		}
+		if peer.Program != "" {
+			path, err := exec.LookPath(peer.Program)
+			if err != nil {
+				fmt.Fprintf(w, "bench: without %s: %v\n", peer.Name, err)
+				continue
+			}
+			if peer.Program, err = filepath.Abs(path); err != nil {
+				return nil, err
+			}
+		}
+		p.peers = append(p.peers, peer)
+	}
+	if len(p.peers) == 0 {
+		return nil, errors.New("none of the peers is installed")
+	}
+	return p, nil
+}
+
+// taking returns the peers that take part in a test.
+func (p *plan) taking(t Test) []Peer {
+	var list []Peer
+	for _, peer := range p.peers {
+		if peer.takesPart(t) {
+			list = append(list, peer)
+		}
+	}
+	return list
+}
+
+// measure takes all samples and shows progress on w. Failed samples are part of the report; the error is for what
+// made it stop, and the report is then what there is so far.
+func (p *plan) measure(ctx context.Context, w io.Writer) (*Report, error) {
+	report := newReport(ctx, p)
+	var total, done int
+	for _, t := range p.tests {
+		total += len(p.taking(t)) * p.Rounds
+	}
+	each := p.Warmup + p.Duration + sampleOverhead
+	fmt.Fprintf(w, "bench: %d samples, about %v\n", total, (time.Duration(total) * each).Round(time.Second))
+	for _, t := range p.tests {
+		for round := range p.Rounds {
+			for _, peer := range rotate(p.taking(t), round) {
+				s := p.sample(ctx, t, peer)
+				if err := ctx.Err(); err != nil {
+					return report, fmt.Errorf("stopped: %w", context.Cause(ctx))
+				}
+				s.Round = round + 1
+				report.Samples = append(report.Samples, s)
+				done++
+				fmt.Fprintf(w, "%4d/%d  %-14s round %d  %-14s %s\n", done, total, t.Name, round+1, peer.Name, describe(t, s))
+			}
+		}
+	}
+	report.summarize(p)
+	return report, nil
+}
+
+// rotate returns the list beginning with another element each round, so that no peer always follows the same one's heat.
+func rotate[T any](list []T, round int) []T {
+	if len(list) == 0 {
+		return nil
+	}
+	n := round % len(list)
+	return append(append([]T(nil), list[n:]...), list[:n]...)
+}
+
+// sample measures one peer once. It fails in the sample, not beside it.
+func (p *plan) sample(ctx context.Context, t Test, peer Peer) Sample {
+	ctx, cancel := context.WithTimeout(ctx, p.Warmup+p.Duration+sampleSlack)
+	defer cancel()
+	s := Sample{Test: t.Name, Peer: peer.Name}
+	result, err := p.attempt(ctx, t, peer)
+	s.Result = result
+	if err != nil {
+		s.Error = err.Error()
+	}
+	return s
+}
+
+// attempt starts the origin, the peer and the load client, and stops them all.
+func (p *plan) attempt(ctx context.Context, t Test, peer Peer) (Result, error) {
+	connections := max(t.Client.Conns+spareConnections, minConnections)
+	files := filesPerConn*connections + spareFiles
+	origin, address, err := startOrigin(p.layout.Load, files, t.Origin)
+	if err != nil {
+		return Result{}, err
+	}
+	defer origin.stop()
+	proxy, address, cleanup, err := p.start(ctx, peer, Setup{Program: peer.Program, Origin: address,
+		Connections: connections, Forwarded: t.Origin.Forwarded}, files)
+	defer cleanup()
+	if err != nil {
+		return Result{}, err
+	}
+	result, err := runLoad(ctx, p.layout.Load, files, loadRole{Client: t.Client, Origin: t.Origin, Address: address,
+		Warmup: p.Warmup, Duration: p.Duration, ProxyPID: proxy.pid(), OrigPID: origin.pid()})
+	if proxy != nil && proxy.why() != "" {
+		err = fmt.Errorf("ended under load: %s", proxy.why())
+	}
+	return result, err
+}
+
+// start starts a peer in front of the origin and returns where to connect. The cleanup, never nil, ends it and
+// removes its files. There is no process for a peer that is no proxy.
+func (p *plan) start(ctx context.Context, peer Peer, s Setup, files int) (*process, string, func(), error) {
+	if peer.Launch == nil {
+		return nil, s.Origin, func() {}, nil
+	}
+	dir, err := os.MkdirTemp("", "bench-")
+	if err != nil {
+		return nil, "", func() {}, err
+	}
+	cleanup := func() { os.RemoveAll(dir) }
+	if s.Listen, err = freeAddress(); err != nil {
+		return nil, "", cleanup, err
+	}
+	s.Dir = dir
+	how := peer.Launch(s)
+	for name, content := range how.Files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
+			return nil, "", cleanup, err
+		}
+	}
+	c, err := command(p.layout.Proxy, files, s.Program, how.Args...)
+	if err != nil {
+		return nil, "", cleanup, err
+	}
+	c.Dir = dir
+	proxy, err := launch(c)
+	if err != nil {
+		return nil, "", cleanup, err
+	}
+	cleanup = func() { proxy.stop(); os.RemoveAll(dir) }
+	if err := proxy.ready(ctx, s.Listen); err != nil {
+		return nil, "", cleanup, err
+	}
+	return proxy, s.Listen, cleanup, nil
+}
