@@ -1,0 +1,282 @@
+// Package control is the control plane: it owns the settings and changes them on command, from the control socket, by
+// signals and from files. It is not on the path of any connection that pen forwards.
+//
+// One goroutine, the control goroutine, owns the [conf.Settings] and is the only caller of [engine.Engine.Publish]; it
+// may block, allocate and log. Everybody else sends it messages: the goroutines of the control connections (penctl.go)
+// their command lines, the system its signals, the reactors their events. A command is a transaction: it is executed on
+// a draft, the engine compiles and publishes the result, and if anything fails the reply is the error and nothing has
+// changed. A configuration file is the same with many lines.
+//
+// The control socket has no passwords; who may use it is decided by where it listens and by control_acl. A Unix socket
+// has mode 0600 and belongs to the account that pen runs as. A TCP socket without an address (-C 8888) listens on
+// 127.0.0.1; once the list of control_acl has entries, which then decide, it listens on 0.0.0.0 as in pen. It moves as
+// soon as a change of the lists asks for it. As root without -u there is no control socket.
+package control
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"pen/conf"
+	"pen/engine"
+)
+
+// Options are what the control plane needs to know besides the settings.
+type Options struct {
+	Log    *Log
+	Stdout io.Writer // takes the replies of commands that are read from files, as in pen
+	Owner  Owner     // of a Unix control socket
+}
+
+// Control is the control plane. After Run has been called everything but the fields marked otherwise belongs to the
+// control goroutine.
+type Control struct {
+	Options
+	start    *conf.Draft // holds what is to be done when pen runs
+	settings *conf.Settings
+	engine   *engine.Engine
+	penctl   *penctl // has its own goroutines
+	listener net.Listener
+	place    place          // where listener listens
+	signals  chan os.Signal // HUP, USR1, TERM, INT
+	urgent   chan os.Signal // read by Run: USR2, and TERM and INT once more
+	admits   conf.ACL       // the list that the control connections are checked against
+	stopped  chan struct{}  // closed when the engine has stopped; nil until it is told to
+}
+
+// errRoot is pen's message when it finds no control socket advisable.
+var errRoot = errors.New("Won't open control port running as root; use -u to run as different user")
+
+// errEnding is the reply to commands that come too late.
+var errEnding = errors.New("pen is ending: nothing can be changed any more")
+
+// New opens the control socket, as the account that pen was started as, and takes over the signals. The draft is what
+// the engine has been made from; it belongs to the control plane from now on. Nobody is served before [Control.Run].
+func New(start *conf.Draft, e *engine.Engine, o Options) (*Control, error) {
+	s := start.Settings()
+	c := &Control{Options: o, start: start, settings: s, engine: e, penctl: newPenctl()}
+	c.Log.SetDebug(s.Process.Debug)
+	to, err := c.placeFor(s)
+	if err != nil {
+		return nil, err
+	}
+	if to.network == "" && s.Control.Listen != "" {
+		c.Log.Warn(errRoot.Error())
+	}
+	if c.listener, err = to.open(o.Owner); err != nil {
+		return nil, err
+	}
+	c.place = to
+	c.adopt(s)
+	c.notify()
+	return c, nil
+}
+
+// Addr returns where the control socket listens, or nil if there is none. It may be called before Run only.
+func (c *Control) Addr() net.Addr {
+	if c.listener == nil {
+		return nil
+	}
+	return c.listener.Addr()
+}
+
+// Run serves until pen is to end, by a signal or the command exit, and the engine has stopped: then it returns nil.
+// [ErrAborted] means that USR2 has asked for the end without further ado.
+func (c *Control) Run() error {
+	defer signal.Stop(c.signals)
+	defer signal.Stop(c.urgent)
+	c.engine.Run()
+	c.start.Finish(runtime{c.engine, c})
+	if c.listener != nil {
+		go c.penctl.serve(c.listener)
+	}
+	done := make(chan struct{})
+	go func() {
+		c.loop()
+		close(done)
+	}()
+	return c.await(done)
+}
+
+// loop is the control goroutine.
+func (c *Control) loop() {
+	for {
+		select {
+		case call := <-c.penctl.calls:
+			call.reply <- c.command(call.line)
+		case sig := <-c.signals:
+			c.signal(sig)
+		case e := <-c.engine.Events():
+			c.Log.Log(context.Background(), debugLevel(e.Level), e.Message)
+		case <-c.stopped:
+			if c.listener != nil {
+				c.listener.Close()
+			}
+			c.penctl.close()
+			return
+		}
+	}
+}
+
+// command executes a line from the control socket and returns the reply.
+func (c *Control) command(line string) []byte {
+	var reply bytes.Buffer
+	d := c.draft()
+	err := d.Exec(line, &reply)
+	if err == nil {
+		err = c.commit(d)
+	}
+	if err != nil {
+		fmt.Fprintln(&reply, err)
+	}
+	return reply.Bytes()
+}
+
+// draft begins a change.
+func (c *Control) draft() *conf.Draft {
+	d := conf.NewDraft(c.settings, runtime{c.engine, c})
+	d.Included = c.Stdout
+	d.Compile = engine.Check
+	return d
+}
+
+// commit makes the settings of d those of the program, or returns an error and changes nothing.
+func (c *Control) commit(d *conf.Draft) error {
+	if d.Changed() {
+		if err := c.publish(d.Settings()); err != nil {
+			return err
+		}
+	}
+	d.Finish(runtime{c.engine, c})
+	return nil
+}
+
+// publish makes s the settings: the control socket is where s wants it, and the engine works by s.
+func (c *Control) publish(s *conf.Settings) error {
+	if c.stopped != nil {
+		return errEnding
+	}
+	to, err := c.placeFor(s)
+	if err != nil {
+		return err
+	}
+	ln := c.listener
+	if to != c.place {
+		if ln, err = c.openAt(to); err != nil {
+			return err
+		}
+	}
+	if err := c.engine.Publish(s); err != nil {
+		c.stay(to, ln)
+		return err
+	}
+	c.moveTo(to, ln)
+	c.adopt(s)
+	return nil
+}
+
+// adopt takes over the settings that concern the control plane itself.
+func (c *Control) adopt(s *conf.Settings) {
+	c.settings = s
+	c.Log.SetDebug(s.Process.Debug)
+	if list := s.ACL[s.Control.ACL]; c.admits == nil || !slices.Equal(list, c.admits) {
+		c.admits = append(conf.ACL{}, list...)
+		c.penctl.setAdmit(list.Compile(nil).Permit)
+	}
+	traceback := "single"
+	if s.Process.AbortOnError {
+		traceback = "crash" // leaves a core file
+	}
+	debug.SetTraceback(traceback)
+}
+
+// placeFor returns where the control socket belongs with the settings s. To open one as root without -u is refused.
+func (c *Control) placeFor(s *conf.Settings) (place, error) {
+	to, err := placeOf(s)
+	if err != nil || os.Geteuid() != 0 || s.Process.User != "" {
+		return to, err
+	}
+	if to.network != "" && s.Control.Listen != c.settings.Control.Listen {
+		return place{}, errRoot
+	}
+	return place{}, nil
+}
+
+// openAt opens a control socket besides the one that is open. If that is in the way – the same port, once for this
+// machine and once for all addresses – it is closed first.
+func (c *Control) openAt(to place) (net.Listener, error) {
+	ln, err := to.open(c.Owner)
+	if c.listener == nil || !errors.Is(err, syscall.EADDRINUSE) {
+		return ln, err
+	}
+	c.listener.Close()
+	c.listener = nil
+	if ln, err = to.open(c.Owner); err != nil {
+		c.stay(to, nil)
+	}
+	return ln, err
+}
+
+// stay gives up what openAt has opened, and keeps the control socket where it was.
+func (c *Control) stay(to place, ln net.Listener) {
+	if to != c.place && ln != nil {
+		ln.Close()
+		to.remove()
+	}
+	if c.listener != nil || c.place.network == "" {
+		return
+	}
+	var err error
+	if c.listener, err = c.place.open(c.Owner); err != nil {
+		c.Log.Error("the control socket is lost", "err", err)
+		c.place = place{}
+		return
+	}
+	go c.penctl.serve(c.listener)
+}
+
+// moveTo goes over to the socket that openAt has opened.
+func (c *Control) moveTo(to place, ln net.Listener) {
+	if to == c.place {
+		return
+	}
+	if c.listener != nil {
+		c.listener.Close()
+	}
+	c.place, c.listener = to, ln
+	if ln != nil {
+		go c.penctl.serve(ln)
+	}
+}
+
+// end stops the engine, which gives open connections until drain has passed. Queries are answered meanwhile.
+func (c *Control) end(drain time.Duration) {
+	if c.stopped != nil {
+		return
+	}
+	c.Log.Debug("ending", "drain", drain, "pid", os.Getpid())
+	stopped := make(chan struct{})
+	c.stopped = stopped
+	go func() { // ends with the engine
+		c.engine.Stop(drain)
+		close(stopped)
+	}()
+}
+
+// complain logs an error that may be one of several lines, each of which stands for itself.
+func (c *Control) complain(err error) {
+	for line := range strings.Lines(err.Error()) {
+		c.Log.Error(strings.TrimSuffix(line, "\n"))
+	}
+}

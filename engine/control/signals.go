@@ -1,0 +1,100 @@
+package control
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/signal"
+	"runtime/pprof"
+	"syscall"
+
+	"pen/conf"
+)
+
+// ErrAborted says that pen was told to end at once and to tell what it was doing: by USR2.
+var ErrAborted = errors.New("aborted by USR2")
+
+// notify takes over the signals.
+func (c *Control) notify() {
+	c.signals = make(chan os.Signal, 16) // more than arrive while a name is being resolved; a repeated HUP or USR1 may get lost
+	signal.Notify(c.signals, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGTERM, syscall.SIGINT)
+	c.urgent = make(chan os.Signal, 16)
+	signal.Notify(c.urgent, syscall.SIGUSR2, syscall.SIGTERM, syscall.SIGINT)
+	signal.Ignore(syscall.SIGPIPE)
+}
+
+// await waits for the end of the control goroutine. It hears what must work even when that goroutine hangs: USR2, and
+// the second of the signals that end pen, which does so at once.
+func (c *Control) await(done <-chan struct{}) error {
+	told := false
+	for {
+		select {
+		case <-done:
+			return nil
+		case sig := <-c.urgent:
+			if sig == syscall.SIGUSR2 {
+				c.Log.Error("aborted by USR2; this is what all goroutines were doing:\n" + stacks())
+				return ErrAborted
+			}
+			if told {
+				return nil
+			}
+			told = true
+		}
+	}
+}
+
+// signal does what a signal asks for.
+func (c *Control) signal(sig os.Signal) {
+	c.Log.Debug("signal", "name", sig.String())
+	switch sig {
+	case syscall.SIGHUP:
+		c.reload()
+	case syscall.SIGUSR1:
+		c.stats()
+	case syscall.SIGTERM, syscall.SIGINT:
+		c.end(c.settings.Process.Drain)
+	}
+}
+
+// reload reads the configuration file again, as one change. A file with an error changes nothing.
+func (c *Control) reload() {
+	file := c.settings.Process.ConfigFile
+	if file == "" {
+		return
+	}
+	c.engine.ForgetNames()
+	d := c.draft()
+	err := d.Load(file, c.Stdout)
+	if err == nil {
+		err = c.publish(d.Settings()) // changed or not: the names may have new addresses
+	}
+	if err == nil {
+		d.Finish(runtime{c.engine, c})
+	} else {
+		c.complain(err)
+		c.Log.Error("the configuration has not been changed")
+	}
+}
+
+// stats writes the web statistics to their file if there is one, else a report to the log.
+func (c *Control) stats() {
+	if c.settings.WebStats != "" {
+		if _, err := conf.SaveStatus(c.settings, everyService, runtime{c.engine, c}); err != nil {
+			c.Log.Error("can't write the web statistics", "err", err)
+		}
+		return
+	}
+	for _, r := range c.reports(everyService) {
+		for _, message := range r.text() {
+			c.Log.Info(message)
+		}
+	}
+}
+
+// stacks returns what all goroutines are doing.
+func stacks() string {
+	var b bytes.Buffer
+	pprof.Lookup("goroutine").WriteTo(&b, 2) // a Buffer takes everything
+	return b.String()
+}

@@ -1,0 +1,135 @@
+package control
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"sync"
+	"syscall"
+
+	"pen/conf"
+)
+
+// Owner is the account that pen will run as: it owns a Unix control socket. The zero value leaves the socket with the
+// account that makes it.
+type Owner struct {
+	Change   bool
+	UID, GID int
+}
+
+// place is where a control socket listens: what decides whether a new configuration needs a new one.
+type place struct {
+	network string // unix, tcp or tcp4; "" = there is no control socket
+	address string // for package net
+}
+
+// placeOf returns where the control socket of s belongs. A port without an address means this machine only, until
+// entries in the list of control_acl say who else may come.
+func placeOf(s *conf.Settings) (place, error) {
+	if s.Control.Listen == "" {
+		return place{}, nil
+	}
+	at, err := conf.ParseListen(s.Control.Listen, "tcp")
+	if err != nil {
+		return place{}, fmt.Errorf("control: %w", err)
+	}
+	if at.Path != "" {
+		return place{"unix", at.Path}, nil
+	}
+	if at.Host == "" {
+		at.Host = "127.0.0.1"
+		if len(s.ACL[s.Control.ACL]) > 0 {
+			at.Host = "0.0.0.0"
+		}
+	}
+	network := "tcp"
+	if ip, err := netip.ParseAddr(at.Host); err == nil && ip.Is4() {
+		network = "tcp4" // or else 0.0.0.0 would be taken for all of IPv6 as well
+	}
+	return place{network, net.JoinHostPort(at.Host, strconv.Itoa(at.Port))}, nil
+}
+
+// open makes the control socket, or returns nil if there is to be none.
+func (p place) open(owner Owner) (ln net.Listener, err error) {
+	switch p.network {
+	case "":
+		return nil, nil
+	case "unix":
+		ln, err = openUnix(p.address, owner)
+	default:
+		ln, err = net.Listen(p.network, p.address)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("control %s: %w", p.address, reason(err))
+	}
+	return ln, nil
+}
+
+// remove removes the name of a Unix socket.
+func (p place) remove() {
+	if p.network == "unix" {
+		os.Remove(p.address) // if it cannot be removed, the next one to listen there takes it over
+	}
+}
+
+// reason drops the words that package net puts in front of the system's, which repeat the address.
+func reason(err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return op.Err
+	}
+	return err
+}
+
+// umask guards the file mode mask of the process, which belongs to all of it.
+var umask sync.Mutex
+
+// openUnix makes a socket that nobody but its owner can connect to. The mask sees to that before the mode could: it is
+// there when the name appears. As in pen the name stays when pen ends; a name that nobody listens to is taken over.
+func openUnix(path string, owner Owner) (net.Listener, error) {
+	if err := removeStale(path); err != nil {
+		return nil, err
+	}
+	umask.Lock()
+	old := syscall.Umask(0o177)
+	ln, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	syscall.Umask(old)
+	umask.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	ln.SetUnlinkOnClose(false)
+	if owner.Change {
+		if err := os.Lchown(path, owner.UID, owner.GID); err != nil {
+			ln.Close()
+			os.Remove(path)
+			return nil, err
+		}
+	}
+	return ln, nil
+}
+
+// removeStale removes a socket that a program which has ended left behind.
+func removeStale(path string) error {
+	file, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case file.Mode().Type() != os.ModeSocket:
+		return errors.New("the file is there and is no socket")
+	}
+	conn, err := net.Dial("unix", path)
+	if err == nil {
+		conn.Close()
+		return errors.New("the socket is in use by a running program")
+	}
+	if !errors.Is(err, syscall.ECONNREFUSED) {
+		return reason(err)
+	}
+	return os.Remove(path)
+}
