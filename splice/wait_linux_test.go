@@ -1,0 +1,5 @@
+package splice
+
+import "golang.org/x/sys/unix"
+
+const pollHangup = unix.POLLRDHUP
