@@ -3,7 +3,9 @@
 package poller
 
 import (
+	"slices"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -120,15 +122,13 @@ func TestListenerLeftToTheOther(t *testing.T) {
 // waitFor sleeps until fd is reported; for goroutines, which may not end the test.
 func waitFor(p Poller, fd int) bool {
 	var events [batch]Event
-	for range 100 {
-		n, err := p.Wait(events[:], patience)
+	for end := time.Now().Add(patience); time.Now().Before(end); {
+		n, err := p.Wait(events[:], time.Until(end))
 		if err != nil {
 			return false
 		}
-		for _, ev := range events[:n] {
-			if ev.FD == fd {
-				return true
-			}
+		if slices.ContainsFunc(events[:n], func(ev Event) bool { return ev.FD == fd }) {
+			return true
 		}
 	}
 	return false
