@@ -9,8 +9,7 @@
 //
 // The user keeps the readiness of each descriptor, as Go's runtime poller does: a direction counts as ready from its
 // event on, until a system call says otherwise. Saying otherwise is EAGAIN, or a read that returned less than it was
-// offered. The user then calls Arm to hear of that direction once more, and is not told again until he did (or he may
-// be: see below). An implementation must define:
+// offered. The user then calls Arm to hear of that direction once more; before that he need not be told again. An implementation must define:
 //
 //	Add(fd)
 //	    Begin to watch a connected or connecting socket, in both directions: Add is also the first Arm. What is
@@ -27,7 +26,8 @@
 //	Arm(fd, want)
 //	    Report the directions in want once more. No event is lost between the EAGAIN and Arm: what became ready
 //	    meanwhile is reported by the next Wait. A direction that was armed before and has not been reported stays
-//	    armed. Arm without EAGAIN is allowed and reports at once what is ready. fd must be watched.
+//	    armed. Without an EAGAIN before it, Arm may report at once what is still ready, or never: epoll and kqueue
+//	    tell changes. fd must be watched.
 //
 //	Remove(fd)
 //	    Forget fd: no later Wait reports it, and a new descriptor of the same number does not inherit its events.
