@@ -94,10 +94,10 @@ func Lookup(name string) *Command {
 // arity returns how many operands a usage allows at least and at most.
 func arity(usage string) (least, most int) {
 	for word := range strings.FieldsSeq(usage) {
-		if strings.HasSuffix(word, "...") {
+		if strings.Contains(word, "...") {
 			return least, math.MaxInt
 		}
-		if most++; word[0] != '[' && !strings.HasSuffix(word, "]]") {
+		if most++; word[0] != '[' {
 			least++
 		}
 	}

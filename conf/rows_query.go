@@ -158,21 +158,11 @@ func sayConnection(c *call) error {
 	if json {
 		return c.json(connectionJSONOf(r))
 	}
+	const pend = 0 // what pen shows of any TCP connection, whatever is pending
 	c.printf("Connection %d:\nstate = %d\ndownfd = %d, upfd = %d\nclient = %d, server = %d\npend = %d\n",
-		n, r.State, r.DownFD, r.UpFD, r.ClientIndex, r.Server, r.pending())
+		n, r.State, r.DownFD, r.UpFD, r.ClientIndex, r.Server, pend)
 	return nil
 }
-
-// pending returns 1 while the connection to the server is under way: pen's "pend".
-func (r ConnectionStatus) pending() int {
-	if r.State == connecting {
-		return 1
-	}
-	return 0
-}
-
-// connecting is the State of a connection whose server has not answered yet.
-const connecting = 1
 
 func closeConnection(c *call) error {
 	n, ok, err := c.connection()

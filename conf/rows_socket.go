@@ -41,7 +41,7 @@ var socketCommands = []*Command{
 		kind: toggle(func(_ *Settings, v *Service) *bool { return &v.TCP.Peek }),
 	},
 	{
-		Name: "service", Args: "NAME", Help: "Let the lines that follow, or the command that follows in the same line, be about another service.",
+		Name: "service", Args: "NAME [COMMAND...]", Help: "Let the lines that follow, or the command that follows in the same line, be about another service.",
 		NoArgs: "NAME", NoHelp: "Remove a service.",
 		kind: kind{set: chooseService, off: removeService},
 	},
