@@ -79,7 +79,7 @@ func (d *Draft) Exec(line string, w io.Writer) error {
 // command line may hold blanks and quotes.
 func (d *Draft) ExecWords(w io.Writer, words ...string) error {
 	for _, word := range words {
-		if strings.ContainsAny(word, "\x00\r\n") {
+		if strings.ContainsAny(word, lineEnds) {
 			return &Error{Text: fmt.Sprintf("expected a word without line ends and zero bytes, not %q", clip(word))}
 		}
 	}

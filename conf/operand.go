@@ -1,6 +1,7 @@
 package conf
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -27,13 +28,20 @@ func (d *Draft) Operands(args []string) error {
 	if len(args)-1 > MaxServers {
 		return fmt.Errorf("expected at most %d servers, not %d", MaxServers, len(args)-1)
 	}
+	port := listen.Port
+	if listen.Path != "" {
+		port = noPort
+	}
 	servers := make([]Server, len(args)-1, max(len(args)-1, len(v.Servers)))
 	for i, arg := range args[1:] {
-		if servers[i], err = ParseServer(arg, listen.Port, v.Network()); err != nil {
+		if servers[i], err = ParseServer(arg, port, v.Network()); err != nil {
 			return err
 		}
 		if i < len(v.Servers) {
 			servers[i] = merge(servers[i], v.Servers[i], d.state.said[i])
+		}
+		if servers[i].Port == noPort {
+			return fmt.Errorf("expected host:port:max:hard:weight:prio, not '%s': a server needs a port since pen listens on a path", clip(arg))
 		}
 	}
 	if len(v.Servers) > len(servers) {
@@ -47,6 +55,9 @@ func (d *Draft) Operands(args []string) error {
 	}
 	return nil
 }
+
+// noPort stands for the port that a server of the operands lacks.
+const noPort = -1
 
 // merge returns the server of an operand with what commands have said about its place.
 func merge(operand, place Server, said map[string]bool) Server {
@@ -190,7 +201,7 @@ func parseHost(host string) (string, error) {
 	if h, bracketed := strings.CutPrefix(host, "["); bracketed {
 		h, closed := strings.CutSuffix(h, "]")
 		if !closed || !isIPv6(h) {
-			return "", fmt.Errorf("[ ] must hold an IPv6 address")
+			return "", errors.New("[ ] must hold an IPv6 address")
 		}
 		return h, nil
 	}
@@ -223,7 +234,7 @@ func isIPv6(s string) bool {
 // validHost says whether a host, or the name of a port, can be one at all. Whether it exists is found out later.
 func validHost(host string) error {
 	if host == "" {
-		return fmt.Errorf("the host is empty")
+		return errors.New("the host is empty")
 	}
 	if len(host) > 255 || strings.ContainsFunc(host, func(r rune) bool {
 		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-._:%", r)
@@ -237,6 +248,9 @@ func validHost(host string) error {
 func validPath(path string) error {
 	if len(path) > maxPath {
 		return fmt.Errorf("a path of a socket has at most %d bytes", maxPath)
+	}
+	if strings.ContainsAny(path, lineEnds) {
+		return errors.New("a path has no line ends and zero bytes")
 	}
 	return nil
 }

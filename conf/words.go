@@ -8,6 +8,9 @@ import (
 // MaxLine is the longest command line in bytes, on the control socket and in a file, without its line end.
 const MaxLine = 64 << 10
 
+// lineEnds are the bytes that no word can hold.
+const lineEnds = "\x00\r\n"
+
 // Split returns the words of a line. Blanks and tabs separate words. A word that starts with ' goes up to the next
 // single ', in it ” (twice ') stands for one; so a value may hold blanks or be empty. A line of blanks, and one whose
 // first word starts with #, has no words.
