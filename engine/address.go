@@ -22,22 +22,11 @@ type address struct {
 	ip   netip.AddrPort
 	path string // not "" = Unix socket
 	raw  rawAddress
+	host string // as pen shows it: without the port, or the path
+	text string // with the port, or the path
 }
 
-func (a *address) String() string {
-	if a.path != "" {
-		return a.path
-	}
-	return a.ip.String()
-}
-
-// host is the address without its port, as pen shows it.
-func (a *address) host() string {
-	if a.path != "" {
-		return a.path
-	}
-	return a.ip.Addr().String()
-}
+func (a *address) String() string { return a.text }
 
 // family is the domain argument of socket(2).
 func (a *address) family() int {
@@ -51,7 +40,7 @@ func (a *address) family() int {
 }
 
 func newAddress(ip netip.AddrPort) *address {
-	a := &address{ip: ip}
+	a := &address{ip: ip, host: ip.Addr().String(), text: ip.String()}
 	a.raw = a.encode()
 	return a
 }
@@ -60,7 +49,7 @@ func newPath(path string) (*address, error) {
 	if len(path) > maxPath {
 		return nil, fmt.Errorf("path %q of a Unix socket is longer than %d bytes", path, maxPath)
 	}
-	a := &address{path: path}
+	a := &address{path: path, host: path, text: path}
 	a.raw = a.encode()
 	return a, nil
 }

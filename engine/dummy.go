@@ -15,6 +15,7 @@ func (r *reactor) serveDummy(s *session) {
 	case n > 0: // a new socket has room for so few bytes
 		s.sock[down].Write(dummyReply)
 		s.moved[down] += uint64(len(dummyReply))
+		s.because(reasonDummy)
 		r.lose(s, up)
 	case status == splice.NeedRead:
 		s.readable.remove(down)

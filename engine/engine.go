@@ -193,7 +193,7 @@ func (e *Engine) Stop(drain time.Duration) {
 	case <-time.After(drain):
 	}
 	for _, r := range e.reactors {
-		r.Post(func() { r.each(r.retire) })
+		r.Post(r.endAll)
 	}
 	<-ended
 }

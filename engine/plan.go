@@ -27,6 +27,7 @@ type service struct {
 	abuse     *place  // nil = none
 	source    *address
 	acl       *conf.Matcher
+	logNet    bool  // the request log goes to a penlogd
 	sockets   []int // that listen, one for each reactor, which owns it
 }
 
@@ -34,6 +35,7 @@ type service struct {
 type serviceState struct {
 	id   int32
 	turn atomic.Int32 // index that round robin handed out last
+	logs *Logs
 }
 
 // indexOf returns the place of a server in this plan, none if it has none.
@@ -95,7 +97,7 @@ func newRegistry() *registry {
 func (g *registry) service(name string) *serviceState {
 	s, ok := g.services[name]
 	if !ok {
-		s = &serviceState{id: int32(len(g.services))}
+		s = &serviceState{id: int32(len(g.services)), logs: &Logs{newSink[byte](), newSink[AccessRecord]()}}
 		g.services[name] = s
 	}
 	return s
@@ -137,6 +139,7 @@ func (g *registry) compile(s *conf.Settings, old *plan) (*plan, error) {
 func (g *registry) compileService(p *plan, c *conf.Service) (*service, error) {
 	v := &service{conf: c, state: g.service(c.Name), acl: p.matchers[c.ClientACL]}
 	seen := map[string]int{}
+	_, _, v.logNet = conf.LogAddress(c.Log)
 	var err error
 	for i := range c.Servers {
 		if err = g.compilePlace(p, v, i, seen); err != nil {

@@ -24,8 +24,9 @@ type reactor struct {
 	id       int
 	poller   poller.Poller
 	mailbox  mailbox
-	plan     *plan // the one in use
-	now      int64 // the clock, read once per turn: nanoseconds since the engine was made
+	plan     *plan     // the one in use
+	now      int64     // the clock, read once per turn: nanoseconds since the engine was made
+	wall     time.Time // the same moment
 	stopping bool
 
 	owner     []*session // by descriptor; nil = no session's
@@ -46,6 +47,8 @@ type reactor struct {
 
 	pool     *splice.Pool
 	counters counters
+	logs     []*turnLogs // by serviceState.id; nil = nothing was ever logged
+	tap      tap
 	peer     peer
 	events   [batch]poller.Event
 	again    []*session // spare memory of todo
@@ -71,13 +74,13 @@ func (r *reactor) run() {
 	runtime.LockOSThread()
 	defer r.release()
 	for !r.stopping || r.sessions > 0 {
-		r.now = r.engine.clock()
+		r.tick()
 		r.adopt(r.engine.plan.Load())
 		n, err := r.poller.Wait(r.events[:], r.timeout())
 		if err != nil {
 			panic(fmt.Sprintf("reactor %d: wait: %v", r.id, err)) // only a broken poller does that
 		}
-		r.now = r.engine.clock()
+		r.tick()
 		r.mailbox.run()
 		for i := range r.events[:n] {
 			r.dispatch(&r.events[i])
@@ -86,7 +89,14 @@ func (r *reactor) run() {
 		r.expire()
 		r.accept()
 		r.closeRetired()
+		r.handLogs()
 	}
+}
+
+// tick reads the clock.
+func (r *reactor) tick() {
+	r.wall = time.Now()
+	r.now = int64(r.wall.Sub(r.engine.start))
 }
 
 // timeout is how long the loop may wait for events.
@@ -129,6 +139,7 @@ func (r *reactor) contain(s *session) {
 		r.counters.panics++
 		r.engine.report(0, "closing connection %d after a defect: %v\n%s", s.number, v, debug.Stack())
 		if s.state != stateFree {
+			s.because(reasonDefect)
 			r.retire(s)
 		}
 	}
@@ -236,6 +247,14 @@ func (r *reactor) stop() {
 		if s.number == none {
 			r.retire(s)
 		}
+	})
+}
+
+// endAll ends all sessions.
+func (r *reactor) endAll() {
+	r.each(func(s *session) {
+		s.because(reasonExit)
+		r.retire(s)
 	})
 }
 

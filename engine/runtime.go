@@ -58,7 +58,7 @@ func (p *place) status(now int64) conf.ServerStatus {
 		return conf.ServerStatus{}
 	}
 	s := conf.ServerStatus{
-		Address:     p.addr.host(),
+		Address:     p.addr.host,
 		Port:        int(p.addr.ip.Port()),
 		Connections: int(p.active.Load()),
 		Failed:      p.server.failed.Load(),
@@ -147,7 +147,7 @@ func (s *session) status() conf.ConnectionStatus {
 		PendingDown: s.relay[down].Held(), PendingUp: s.relay[up].Held(),
 		Client: clientName(s.client), ClientIndex: int(s.entry), Server: none,
 	}
-	if s.server != nil {
+	if s.holds {
 		c.Server = s.server.index
 	}
 	return c
@@ -227,6 +227,7 @@ func (e *Engine) CloseConnection(n int) {
 	ask(e, func(r *reactor) bool {
 		s := r.find(n)
 		if s != nil && s.number != none {
+			s.because(reasonClosed)
 			r.retire(s)
 		}
 		return s != nil

@@ -80,7 +80,7 @@ type session struct {
 	moved [2]uint64        // bytes, likewise
 
 	service  *service // of the plan under which it began
-	server   *place   // nil = none yet
+	server   *place   // the one that was asked last; nil = none yet
 	counts   *serverCounters
 	client   netip.Addr // not valid if it came through a Unix socket
 	port     uint16
@@ -93,7 +93,12 @@ type session struct {
 	since    int64 // time when it began to starve
 	deadline deadline
 
+	connectTook micros // until the server's side stood
+	firstByte   micros // until the first byte went to the client
+
 	state    state
+	why      reason
+	holds    bool  // a place in the server's limit
 	readable sides // latched: no system call has said EAGAIN since the event
 	writable sides
 	ended    sides // directions that are over: all delivered and the end passed on, or given up
@@ -154,6 +159,7 @@ func (r *reactor) attach(s *session, x side, fd int) {
 // turnAway sends a client that the access list denies to the abuse server, or away.
 func (r *reactor) turnAway(s *session) {
 	r.counters.denied++
+	s.because(reasonDenied)
 	if s.service.abuse == nil {
 		r.retire(s)
 		return
@@ -182,6 +188,7 @@ func (r *reactor) seek(s *session) {
 		s.tried++
 	}
 	r.counters.unserved++
+	s.because(reasonNoServer)
 	if r.debugging(1) {
 		r.engine.report(1, "no server for client %s", clientName(s.client))
 	}
@@ -208,7 +215,7 @@ func (r *reactor) connect(s *session, p *place) bool {
 	if s.state == stateStarved {
 		r.fed()
 	}
-	s.server, s.state = p, stateConnecting
+	s.server, s.holds, s.state = p, true, stateConnecting
 	s.counts = r.counters.server(p.id)
 	r.connecting(+1)
 	r.deadlines.set(s, r.now, s.service.conf.Timeout.Connect)
@@ -396,7 +403,7 @@ func (r *reactor) leaveServer(s *session) {
 		s.server.active.Add(-1)
 	}
 	s.server.release()
-	s.server = nil
+	s.holds = false
 	r.close(s, up)
 }
 
@@ -416,6 +423,7 @@ func (r *reactor) established(s *session) {
 	r.deadlines.lift(s)
 	s.server.active.Add(1)
 	s.counts.connects++
+	s.connectTook.mark(r.now - s.begun)
 	if s.number == none {
 		s.state = stateIdling
 		return
@@ -450,9 +458,9 @@ func (r *reactor) pumpTo(s *session, to side) {
 	if s.ended.has(to) || !s.readable.has(from) && flow.Held() == 0 || !s.writable.has(to) && !s.broken.has(to) {
 		return
 	}
-	n, status := flow.Pump(r.pool, &s.sock[from], &s.sock[to], turnBudget)
-	if !s.broken.has(to) {
-		s.count(to, n)
+	n, status := flow.Pump(r.pool, r.source(s, from), &s.sock[to], turnBudget)
+	if n > 0 && !s.broken.has(to) {
+		r.moved(s, to, n)
 	}
 	switch status {
 	case splice.Again:
@@ -464,10 +472,13 @@ func (r *reactor) pumpTo(s *session, to side) {
 		s.writable.remove(to)
 		r.arm(s, to, poller.Writable)
 	case splice.EOF:
+		s.because(either(from, reasonClient, reasonServer))
 		r.endOfStream(s, to)
 	case splice.SourceFailed:
+		s.because(either(from, reasonClientReset, reasonServerReset))
 		r.lose(s, from)
 	case splice.SinkFailed:
+		s.because(either(to, reasonClientReset, reasonServerReset))
 		r.sinkFailed(s, to)
 	}
 }
@@ -488,13 +499,15 @@ func (s *session) flow(to side) splice.Flow {
 	return &s.relay[to]
 }
 
-func (s *session) count(to side, n int) {
+// moved counts bytes that were written to a side.
+func (r *reactor) moved(s *session, to side, n int) {
 	s.moved[to] += uint64(n)
 	if to == up {
 		s.counts.sent += uint64(n)
-	} else {
-		s.counts.received += uint64(n)
+		return
 	}
+	s.counts.received += uint64(n)
+	s.firstByte.mark(r.now - s.begun)
 }
 
 // endOfStream passes the end of a stream on, after the last of its bytes: as a half-close, unless tcp_fastclose, or the
@@ -547,7 +560,7 @@ func (r *reactor) lose(s *session, gone side) {
 		r.retire(s)
 		return
 	}
-	if gone == up && s.server != nil {
+	if gone == up && s.holds {
 		r.leaveServer(s)
 	} else {
 		r.close(s, gone)
@@ -595,6 +608,7 @@ func (r *reactor) timedOut(s *session) {
 	case stateStarved:
 		r.hungry(s)
 	default:
+		s.because(reasonIdle)
 		r.retire(s)
 	}
 }
@@ -602,6 +616,7 @@ func (r *reactor) timedOut(s *session) {
 // hungry tries again to get a descriptor, for as long as a connect may take.
 func (r *reactor) hungry(s *session) {
 	if r.now-s.since > int64(s.service.conf.Timeout.Connect) {
+		s.because(reasonNoServer)
 		r.engine.report(1, "closing a client: no descriptor for its server")
 		r.retire(s)
 		return
@@ -616,7 +631,7 @@ func (r *reactor) retire(s *session) {
 	switch {
 	case s.state == stateStarved:
 		r.fed()
-	case s.server != nil:
+	case s.holds:
 		r.leaveServer(s)
 	}
 	r.close(s, down)
@@ -625,6 +640,9 @@ func (r *reactor) retire(s *session) {
 	}
 	if s.number != none {
 		r.handed = append(r.handed, s.number)
+		if s.service.conf.AccessLog.To != "" {
+			r.logAccess(s)
+		}
 	} else {
 		r.idlerGone()
 	}

@@ -34,9 +34,10 @@ import (
 
 // Options are what the control plane needs to know besides the settings.
 type Options struct {
-	Log    *Log
-	Stdout io.Writer // takes the replies of commands that are read from files, as in pen
-	Owner  Owner     // of a Unix control socket
+	Log     *Log
+	Stdout  io.Writer // takes the replies of commands that are read from files, as in pen
+	Owner   Owner     // of a Unix control socket
+	Version string    // of pen
 }
 
 // Control is the control plane. After Run has been called everything but the fields marked otherwise belongs to the
@@ -98,6 +99,7 @@ func (c *Control) Run() error {
 	defer signal.Stop(c.urgent)
 	c.engine.Run()
 	c.start.Finish(runtime{c.engine, c})
+	c.announce()
 	if c.listener != nil {
 		go c.penctl.serve(c.listener)
 	}
@@ -107,6 +109,24 @@ func (c *Control) Run() error {
 		close(done)
 	}()
 	return c.await(done)
+}
+
+// announce logs how pen starts.
+func (c *Control) announce() {
+	if !c.Log.Enabled(context.Background(), debugLevel(1)) {
+		return
+	}
+	c.Log.Debug("pen " + c.Version + " starting")
+	for _, v := range c.settings.Services {
+		if len(c.settings.Services) > 1 {
+			c.Log.Debug("service " + v.Name)
+		}
+		c.Log.Debug("servers:")
+		for i, s := range c.engine.Servers(v.Name) {
+			set := v.Servers[i]
+			c.Log.Debug(fmt.Sprintf("%2d %s:%d:%d:%d:%d:%d", i, s.Address, s.Port, set.Max, set.Hard, set.Weight, set.Prio))
+		}
+	}
 }
 
 // loop is the control goroutine.

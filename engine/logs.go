@@ -1,0 +1,162 @@
+package engine
+
+import (
+	"net/netip"
+	"time"
+
+	"pen/engine/logline"
+	"pen/splice"
+)
+
+// Logs are the sinks of one service. They exist whether something is logged or not, and outlive changes of where to.
+type Logs struct {
+	Requests *Sink[byte]         // command log: lines of package logline, one for each chunk read from a client
+	Access   *Sink[AccessRecord] // command access_log
+}
+
+// AccessRecord is what is known of a connection at its end.
+type AccessRecord struct {
+	Time       time.Time // of its end
+	Service    string
+	Client     netip.Addr // not valid if it came through a Unix socket
+	ClientPort uint16
+	Server     string        // the last one that was tried; "" = none
+	Received   uint64        // bytes from the client that went to the server
+	Sent       uint64        // bytes from the server that went to the client
+	Connect    time.Duration // from accept until the server's side stood; 0 = it never did
+	FirstByte  time.Duration // from accept until the first byte went to the client; 0 = none did
+	Total      time.Duration
+	End        string // why it ended
+}
+
+// Logs returns the sinks of a service, which the control plane empties; nil if there is no such service.
+func (e *Engine) Logs(service string) *Logs {
+	v := e.service(service)
+	if v == nil {
+		return nil
+	}
+	return v.state.logs
+}
+
+// turnLogs are what a reactor has logged for one service in this turn.
+type turnLogs struct {
+	requests sinkBatch[byte]
+	access   sinkBatch[AccessRecord]
+}
+
+// logsOf returns the reactor's side of a service's logs.
+func (r *reactor) logsOf(v *serviceState) *turnLogs {
+	for int(v.id) >= len(r.logs) {
+		r.logs = append(r.logs, nil)
+	}
+	if r.logs[v.id] == nil {
+		r.logs[v.id] = &turnLogs{sinkBatch[byte]{sink: v.logs.Requests}, sinkBatch[AccessRecord]{sink: v.logs.Access}}
+	}
+	return r.logs[v.id]
+}
+
+// handLogs passes on what was logged in this turn.
+func (r *reactor) handLogs() {
+	for _, l := range r.logs {
+		if l != nil {
+			l.requests.hand()
+			l.access.hand()
+		}
+	}
+}
+
+// tap is a side of a session whose bytes somebody wants to see as they are read. It is not a plain socket, so its
+// bytes are copied, never spliced.
+type tap struct {
+	*splice.Socket
+	reactor *reactor
+	session *session
+	side    side
+}
+
+// Read is part of splice.End.
+func (t *tap) Read(p []byte) (int, error) {
+	n, err := t.Socket.Read(p)
+	if n > 0 {
+		t.reactor.seen(t.session, t.side, p[:n])
+	}
+	return n, err
+}
+
+// source returns the end to read a side of a session from: its socket, or the reactor's tap on it.
+func (r *reactor) source(s *session, x side) splice.End {
+	if !r.debugging(3) && (x == up || s.service.conf.Log == "") {
+		return &s.sock[x]
+	}
+	r.tap = tap{&s.sock[x], r, s, x}
+	return &r.tap
+}
+
+// seen logs and dumps a chunk that was read.
+func (r *reactor) seen(s *session, x side, chunk []byte) {
+	if x == down && s.service.conf.Log != "" {
+		r.logRequest(s, chunk)
+	}
+	if r.debugging(3) {
+		r.engine.report(3, "%d: %s", s.number, dump(chunk, r.plan.settings.Process.ASCII))
+	}
+}
+
+func (r *reactor) logRequest(s *session, chunk []byte) {
+	b := &r.logsOf(s.service.state).requests
+	switch {
+	case !b.room():
+	case s.service.logNet:
+		b.set(logline.AppendNet(b.content, s.client, s.server.addr.host, chunk))
+	default:
+		b.set(logline.AppendFile(b.content, s.client, r.wall.Unix(), s.server.addr.host, chunk))
+	}
+}
+
+// logAccess makes the record of a session that is ending.
+func (r *reactor) logAccess(s *session) {
+	b := &r.logsOf(s.service.state).access
+	if !b.room() {
+		return
+	}
+	a := AccessRecord{
+		Time: r.wall, Service: s.service.conf.Name, Client: s.client, ClientPort: s.port,
+		Received: s.moved[up], Sent: s.moved[down],
+		Connect: s.connectTook.duration(), FirstByte: s.firstByte.duration(), Total: time.Duration(r.now - s.begun),
+		End: s.why.String(),
+	}
+	if s.server != nil {
+		a.Server = s.server.addr.text
+	}
+	b.set(append(b.content, a))
+}
+
+// micros is a time since accept, small enough to be kept for every session: 0 = not yet, at most 71 minutes.
+type micros uint32
+
+// mark takes the time of an event that happens once.
+func (m *micros) mark(since int64) {
+	if *m == 0 {
+		*m = micros(min(max(since/1000, 1), 1<<32-1))
+	}
+}
+
+func (m micros) duration() time.Duration { return time.Duration(m) * time.Microsecond }
+
+const hexDigits = "0123456789abcdef"
+
+// dump shows a chunk as pen does: hexadecimal bytes, or text with dots for what can't be printed.
+func dump(chunk []byte, ascii bool) []byte {
+	out := make([]byte, 0, 3*len(chunk))
+	for _, c := range chunk {
+		switch {
+		case !ascii:
+			out = append(out, hexDigits[c>>4], hexDigits[c&15], ' ')
+		case c < ' ' || c > '~':
+			out = append(out, '.')
+		default:
+			out = append(out, c)
+		}
+	}
+	return out
+}

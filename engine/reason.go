@@ -1,0 +1,40 @@
+package engine
+
+// reason is why a session ended, as told in the access log. The first reason counts: what follows from it is no news.
+type reason uint8
+
+const (
+	reasonNone        reason = iota
+	reasonClient             // the client ended its stream first
+	reasonServer             // the server did
+	reasonClientReset        // the client's connection broke
+	reasonServerReset        // the server's connection broke
+	reasonIdle               // idle_timeout
+	reasonNoServer           // every candidate refused, failed, or is full, blacklisted or barred
+	reasonDenied             // by client_acl
+	reasonClosed             // by the command close
+	reasonExit               // pen ended
+	reasonDefect             // of pen
+	reasonDummy              // the built-in web server answered
+)
+
+var reasonNames = [...]string{
+	"-", "client", "server", "client-reset", "server-reset", "idle", "no-server", "denied", "closed", "exit", "defect", "dummy",
+}
+
+func (w reason) String() string { return reasonNames[w] }
+
+// because notes why the session is going to end, unless that is known.
+func (s *session) because(w reason) {
+	if s.why == reasonNone {
+		s.why = w
+	}
+}
+
+// either returns the first reason for the client's side and the second for the server's.
+func either(x side, client, server reason) reason {
+	if x == down {
+		return client
+	}
+	return server
+}

@@ -1,0 +1,77 @@
+package engine
+
+import "sync/atomic"
+
+// Sink takes what a service logs from the reactors to whoever writes it. A reactor collects the entries of a turn and
+// hands them over at its end, without waiting: when the writer is behind, they are dropped and counted.
+type Sink[T any] struct {
+	batches chan []T
+	spare   chan []T // memory that has been given back
+	dropped atomic.Uint64
+}
+
+const (
+	sinkQueue = 64        // batches that wait for the writer
+	sinkTurn  = 256 << 10 // bytes or records of one turn, about; what comes on top is dropped
+)
+
+func newSink[T any]() *Sink[T] {
+	return &Sink[T]{batches: make(chan []T, sinkQueue), spare: make(chan []T, sinkQueue)}
+}
+
+// Batches returns the channel of what is to be written. Each batch comes from one reactor, in order.
+func (k *Sink[T]) Batches() <-chan []T { return k.batches }
+
+// Done gives the memory of a batch back after it has been written.
+func (k *Sink[T]) Done(batch []T) {
+	select {
+	case k.spare <- batch[:0]:
+	default:
+	}
+}
+
+// Dropped returns how many entries have been lost because the writer was behind.
+func (k *Sink[T]) Dropped() uint64 { return k.dropped.Load() }
+
+// batch is what one reactor has for a sink in this turn.
+type sinkBatch[T any] struct {
+	sink    *Sink[T]
+	content []T
+	entries int
+}
+
+// room tells if the turn's batch takes one more entry, and otherwise counts it as dropped.
+func (b *sinkBatch[T]) room() bool {
+	if len(b.content) >= sinkTurn {
+		b.sink.dropped.Add(1)
+		return false
+	}
+	if b.content == nil {
+		select {
+		case b.content = <-b.sink.spare:
+		default:
+		}
+	}
+	return true
+}
+
+// set replaces the content by itself with one more entry.
+func (b *sinkBatch[T]) set(content []T) {
+	b.content = content
+	b.entries++
+}
+
+// hand gives the entries of the turn to the writer.
+func (b *sinkBatch[T]) hand() {
+	if b.entries == 0 {
+		return
+	}
+	select {
+	case b.sink.batches <- b.content:
+		b.content = nil
+	default:
+		b.sink.dropped.Add(uint64(b.entries))
+		b.content = b.content[:0]
+	}
+	b.entries = 0
+}
