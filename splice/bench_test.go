@@ -124,8 +124,8 @@ func BenchmarkBulkSplice(b *testing.B) { benchmarkBulk(b, 4) }
 // reader take their share of the CPU, so only the ratio of the two benchmarks says something.
 func benchmarkBulk(b *testing.B, maxPipes int) {
 	p := newPool(b, maxPipes)
-	a, left := tcpPair(b)
-	c, right := tcpPair(b)
+	a, left := tcpPairWith(b, 0)
+	c, right := tcpPairWith(b, 0)
 	go io.CopyBuffer(struct{ io.Writer }{a}, endless{}, make([]byte, 256<<10))
 	go sinkAll(c)
 	var r Relay

@@ -1,10 +1,12 @@
 package splice
 
 import (
+	"context"
 	"errors"
 	"math/rand/v2"
 	"net"
 	"os"
+	"syscall"
 	"testing"
 	"time"
 
@@ -39,9 +41,19 @@ func unixPair(t testing.TB) (net.Conn, Socket) {
 	return own(t, outer, fds[1])
 }
 
-func tcpPair(t testing.TB) (net.Conn, Socket) {
+// tcpPair has segments as on an Ethernet: with those of the loopback (64 KB) a narrow window waits for timers.
+func tcpPair(t testing.TB) (net.Conn, Socket) { return tcpPairWith(t, 1448) }
+
+// tcpPairWith makes a connection over the loopback; segment is in bytes, 0 for the system's choice.
+func tcpPairWith(t testing.TB, segment int) (net.Conn, Socket) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		if segment == 0 {
+			return nil
+		}
+		return c.Control(func(fd uintptr) { unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_MAXSEG, 1448) })
+	}}
+	l, err := lc.Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,7 +25,8 @@ type peer struct {
 
 func (c *peer) run(done chan<- *peer) {
 	sent := make(chan error, 1)
-	go func() { sent <- c.write(rand.New(rand.NewPCG(c.rng.Uint64(), 1))) }()
+	rng := rand.New(rand.NewPCG(c.rng.Uint64(), 1))
+	go func() { sent <- c.write(rng) }()
 	c.err = c.read()
 	c.err = errors.Join(c.err, <-sent)
 	done <- c
