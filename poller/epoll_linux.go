@@ -141,10 +141,15 @@ func (p *epoll) translate(events []Event, kernel []unix.EpollEvent) int {
 		if uint32(ev.Pad) != p.table[fd].generation {
 			continue
 		}
-		events[n] = Event{FD: fd, Ready: epollReady(ev.Events), Hangup: ev.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP) != 0}
+		events[n] = Event{FD: fd, Ready: epollReady(ev.Events), Hangup: epollHangup(ev.Events)}
 		n++
 	}
 	return n
+}
+
+// epollHangup tells if the stream has an end. After a reset it has none.
+func epollHangup(events uint32) bool {
+	return events&(unix.EPOLLRDHUP|unix.EPOLLHUP) != 0 && events&unix.EPOLLERR == 0
 }
 
 func epollReady(events uint32) (ready Interest) {

@@ -55,7 +55,8 @@
 // Readable|Writable without further detail, an event may be repeated or tell of a direction that was not armed, and
 // EAGAIN after an event is legal. What may never happen is an armed direction that is ready and not reported.
 //
-// Event.Hangup alone is exact, but never promised: event ports, and poll(2) where it has no POLLRDHUP, leave it false. With it,
+// Event.Hangup alone is exact, but never promised: event ports, and poll(2) where it has no POLLRDHUP, leave it false, and a reset is no
+// hang-up. With it,
 // the end of a stream needs no second read: when it is set and a read made after the event returns less than it was
 // offered, the stream has ended. (TCP urgent data cuts a read short, too: who must be sure reads until 0.)
 //
