@@ -1,0 +1,81 @@
+# make demo   a balancer with three small servers, to look at
+# make build  the five programs in bin/
+# make test   all tests, unit and scenario
+#
+# The others are below. Only Go and make are needed, and gcc for the race detector.
+
+GO       ?= go
+PREFIX   ?= /usr/local
+DESTDIR  ?=
+PROGRAMS := pen penctl penlog penlogd mergelogs
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS  := -s -w -X pen/cmd/version.version=$(VERSION)
+
+# Systems that pen builds for, as GOOS/GOARCH.
+TARGETS  := linux/amd64 linux/arm64 freebsd/amd64 openbsd/amd64 netbsd/amd64 darwin/amd64 solaris/amd64 illumos/amd64
+
+FUZZTIME    ?= 5s
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+
+.PHONY: all build demo test cross race fuzz lint bench install clean
+
+all: build
+
+build:
+	@mkdir -p bin
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ $(PROGRAMS:%=./cmd/%)
+
+demo: build
+	$(GO) run ./cmd/demo -bin bin
+
+# go test keeps to itself what passing tests print, so the reasons of skipped scenarios go through a file.
+test: build
+	@rm -f bin/skipped; touch bin/skipped
+	PEN_BIN=$(CURDIR)/bin PEN_SKIPPED=$(CURDIR)/bin/skipped $(GO) test -count=1 -timeout 15m ./...
+	@sort -u bin/skipped
+
+cross:
+	@for t in $(TARGETS); do \
+	  echo "cross: $$t"; \
+	  GOOS=$${t%/*} GOARCH=$${t#*/} CGO_ENABLED=0 $(GO) build -trimpath -o /dev/null ./... || exit 1; \
+	  GOOS=$${t%/*} GOARCH=$${t#*/} CGO_ENABLED=0 $(GO) vet ./... || exit 1; \
+	done
+
+# The race detector watches the packages, and a pen built with it through the scenarios that fit its appetite.
+race:
+	CGO_ENABLED=1 $(GO) test -race -count=1 -timeout 15m $$($(GO) list ./... | grep -v '^pen/cmd/pen$$')
+	@mkdir -p bin/race
+	CGO_ENABLED=1 $(GO) build -race -o bin/race/ $(PROGRAMS:%=./cmd/%)
+	PEN_BIN=$(CURDIR)/bin/race PEN_RACE=1 $(GO) test -count=1 -timeout 15m ./cmd/pen
+
+# Every fuzz target for FUZZTIME; go test takes one at a time.
+fuzz:
+	@for p in $$($(GO) list ./...); do \
+	  names=$$($(GO) test -list '^Fuzz' $$p) || exit 1; \
+	  for f in $$(echo "$$names" | grep '^Fuzz'); do \
+	    echo "fuzz: $$p $$f"; \
+	    $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$p || exit 1; \
+	  done; \
+	done
+
+lint:
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \
+	  if [ -n "$$unformatted" ]; then echo "gofmt -w these:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+	@found=$$($(GO) run $(GOVULNCHECK) ./... 2>&1); status=$$?; echo "$$found"; \
+	  case "$$found" in \
+	  *"fetching vulnerabilities"*) echo "govulncheck skipped: its database cannot be reached";; \
+	  *) exit $$status;; \
+	  esac
+
+bench: build
+	$(GO) run ./bench $(BENCHFLAGS)
+
+install: build
+	install -d '$(DESTDIR)$(PREFIX)/bin'
+	install -m 755 $(PROGRAMS:%=bin/%) '$(DESTDIR)$(PREFIX)/bin'
+
+clean:
+	rm -rf bin
