@@ -1,104 +1,151 @@
-package main_test
+package main
 
 import (
-	"encoding/json"
 	"errors"
-	"io"
-	"os/exec"
+	"go/build"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 )
 
-// importRule says what a package may import from outside of the standard library, and why no more.
-type importRule struct {
-	pkg  string
-	may  []string
-	test []string // more for its tests
-	why  string
+// root is the directory of the module, seen from here.
+const root = "../.."
+
+// rule is a row of rules.
+type rule struct {
+	folder string   // it is about the packages in this folder and below
+	allow  []string // packages of ours, and first words of the paths of others
+	reason string
 }
 
-// importRules say who may import what. A package is a pattern: "pen/engine" is that package alone, "pen/engine/..." all below it as
-// well. The first rule that fits a package is its rule.
-var importRules = []importRule{
-	{pkg: "pen/conf", why: "what an operator can say is pure: no sockets, nothing of the engine"},
-	{pkg: "pen/engine/logline", why: "the tools that read logs must not carry the engine along"},
-	{pkg: "pen/cmd/version", why: "it is a string"},
-	{pkg: "pen/poller", may: []string{"golang.org/x/sys/unix"}, why: "readiness knows nothing of balancing"},
-	{pkg: "pen/splice", may: []string{"golang.org/x/sys/unix"}, why: "bytes are moved by code that knows nothing of balancing"},
-	{pkg: "pen/engine", may: []string{"golang.org/x/sys/unix", "pen/conf", "pen/poller", "pen/splice", "pen/engine/logline"},
-		why: "the data plane is below the control plane"},
-	{pkg: "pen/engine/control", may: []string{"golang.org/x/sys/unix", "pen/conf", "pen/engine", "pen/engine/logline",
-		"pen/cmd/version", "github.com/prometheus/client_golang/..."},
-		why: "the control plane reaches sockets of clients through the engine only"},
-	{pkg: "pen/cmd/pen", may: []string{"golang.org/x/sys/unix", "github.com/spf13/pflag", "pen/cmd/daemon", "pen/cmd/version", "pen/conf",
-		"pen/engine", "pen/engine/control"}, test: []string{"github.com/rogpeppe/go-internal/testscript"},
-		why: "main turns options into settings and hands them over"},
-	{pkg: "pen/cmd/daemon", may: []string{"golang.org/x/sys/unix"}, why: "background, user and pid file are the same for pen and penlogd"},
-	{pkg: "pen/cmd/demo", may: []string{"golang.org/x/sys/unix"}, why: "it shows the built programs"},
-	{pkg: "pen/cmd/...", may: []string{"golang.org/x/sys/unix", "github.com/spf13/pflag", "pen/cmd/daemon", "pen/cmd/version",
-		"pen/conf", "pen/engine/logline"}, why: "the small programs stay small"},
-	{pkg: "pen/bench/...", may: []string{"golang.org/x/sys/unix", "github.com/spf13/pflag", "github.com/cloudwego/netpoll",
-		"github.com/HdrHistogram/hdrhistogram-go", "pen/bench/..."},
-		why: "measurements are made from outside, on the built binaries"},
+// The rules say what packages may import besides the standard library, their tests apart. The first one that fits counts.
+var rules = []rule{
+	{"bench", []string{"pen/bench", "github.com/cloudwego", "golang.org/x/sys"},
+		"it measures the programs as they are built, beside others: our packages would make us special"},
+	{"cmd/daemon", []string{"golang.org/x/sys"}, "pen and penlogd share it: it knows nothing of what they do"},
+	{"cmd/version", nil, "all programs share it"},
+	{"cmd/demo", []string{"golang.org/x/sys"}, "it shows the programs as they are built"},
+	{"cmd/pen", []string{"pen/cmd/daemon", "pen/cmd/version", "pen/conf", "pen/engine/control", "github.com/spf13/pflag"},
+		"options become settings and settings a control plane: how bytes move is none of its business"},
+	{"cmd/penctl", []string{"pen/cmd/version", "pen/conf", "github.com/spf13/pflag"}, "it talks to the control socket as any script could"},
+	{"cmd", []string{"pen/cmd/daemon", "pen/cmd/version", "pen/engine/logline", "github.com/spf13/pflag", "golang.org/x"},
+		"the log tools share the format of the lines with pen, no more"},
+	{"conf", nil, "what an operator can say is pure: no sockets, no dependencies, tested without either"},
+	{"engine/control", []string{"pen/conf", "pen/engine", "pen/engine/logline", "github.com/prometheus/client_golang",
+		"github.com/oschwald/maxminddb-golang", "golang.org/x/sys"},
+		"the control plane reaches the data plane by the methods of the engine alone, never past it"},
+	{"engine/logline", nil, "the log tools use it, which are to stay small"},
+	{"engine", []string{"pen/conf", "pen/engine/logline", "pen/poller", "pen/splice", "golang.org/x/sys"},
+		"the data plane must not know who controls it, and no third-party code is on its path"},
+	{"poller", []string{"golang.org/x/sys"}, "readiness of descriptors and nothing else: it must not know what a session is"},
+	{"splice", []string{"golang.org/x/sys"}, "moving bytes and nothing else: it must not know what balancing is"},
 }
 
-// goPackage is what `go list -json` says of a package.
-type goPackage struct {
-	ImportPath   string
-	Imports      []string
-	TestImports  []string
-	XTestImports []string
-}
+// systems are those that pen runs on: a package may import different things on each.
+var systems = []string{"linux", "freebsd", "openbsd", "netbsd", "darwin", "solaris", "illumos"}
 
 func TestImports(t *testing.T) {
-	for _, p := range listPackages(t) {
-		at := slices.IndexFunc(importRules, func(r importRule) bool { return matches(r.pkg, p.ImportPath) })
-		if at < 0 {
-			t.Errorf("no rule for %s", p.ImportPath)
+	for dir, imports := range packages(t) {
+		i := slices.IndexFunc(rules, func(r rule) bool { return dir == r.folder || strings.HasPrefix(dir, r.folder+"/") })
+		if i < 0 {
+			t.Errorf("%s: there is no rule for it; add one that says what it may import, and why", dir)
 			continue
 		}
-		r := importRules[at]
-		check := func(imports, may []string) {
-			for _, i := range imports {
-				if isStd(i) || i == p.ImportPath || slices.ContainsFunc(may, func(m string) bool { return matches(m, i) }) {
-					continue
-				}
-				t.Errorf("%s must not import %s: %s", p.ImportPath, i, r.why)
+		for _, path := range imports {
+			if !rules[i].allows(path) {
+				t.Errorf("%s imports %s, which it must not: %s", dir, path, rules[i].reason)
 			}
 		}
-		check(p.Imports, r.may)
-		check(slices.Concat(p.TestImports, p.XTestImports), slices.Concat(r.may, r.test))
 	}
 }
 
-func listPackages(t *testing.T) []goPackage {
-	out, err := exec.Command("go", "list", "-json=ImportPath,Imports,TestImports,XTestImports", "pen/...").Output()
-	if err != nil {
-		t.Fatalf("go list: %v", err)
+// allows reports whether the packages of the rule may import path.
+func (r rule) allows(path string) bool {
+	first, _, _ := strings.Cut(path, "/")
+	standard := first != "pen" && !strings.Contains(first, ".")
+	return standard || slices.ContainsFunc(r.allow, func(a string) bool {
+		return path == a || !strings.HasPrefix(a, "pen/") && strings.HasPrefix(path, a+"/")
+	})
+}
+
+// packages returns what each package of the module imports on any system, by its folder.
+func packages(t *testing.T) map[string][]string {
+	t.Helper()
+	found := map[string][]string{}
+	for _, dir := range folders(t) {
+		for _, system := range systems {
+			c := build.Default
+			c.GOOS, c.GOARCH, c.CgoEnabled = system, "amd64", false
+			p, err := c.ImportDir(filepath.Join(root, dir), 0)
+			if empty := new(*build.NoGoError); errors.As(err, empty) {
+				continue
+			}
+			if err != nil {
+				t.Fatalf("%s on %s: %v", dir, system, err)
+			}
+			if p.Name != "" && len(p.GoFiles) > 0 {
+				found[dir] = append(found[dir], p.Imports...)
+			}
+		}
 	}
-	var all []goPackage
-	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
-		var p goPackage
-		if err := d.Decode(&p); errors.Is(err, io.EOF) {
-			return all
-		} else if err != nil {
+	for dir, imports := range found {
+		slices.Sort(imports)
+		found[dir] = slices.Compact(imports)
+	}
+	if len(found) < 5 {
+		t.Fatalf("got %d packages below %s, want all of the module", len(found), root)
+	}
+	return found
+}
+
+// folders returns the folders of the module that may hold packages.
+func folders(t *testing.T) []string {
+	t.Helper()
+	var dirs []string
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() || path == root {
+			return err
+		}
+		if name := d.Name(); name == "testdata" || name == "vendor" || strings.HasPrefix(name, ".") || strings.HasPrefix(name, "_") {
+			return filepath.SkipDir
+		}
+		dir, err := filepath.Rel(root, path)
+		dirs = append(dirs, filepath.ToSlash(dir))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dirs
+}
+
+// The package comment says what a package is, what it is not, and who owns its state: of two comments the reader does
+// not know which to believe.
+func TestPackageComments(t *testing.T) {
+	for dir := range packages(t) {
+		files, err := filepath.Glob(filepath.Join(root, dir, "*.go"))
+		if err != nil {
 			t.Fatal(err)
 		}
-		all = append(all, p)
+		var with []string
+		for _, file := range files {
+			if strings.HasSuffix(file, "_test.go") {
+				continue
+			}
+			f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.PackageClauseOnly|parser.ParseComments)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if f.Doc != nil {
+				with = append(with, filepath.Base(file))
+			}
+		}
+		if len(with) != 1 {
+			t.Errorf("%s: got package comments in %q, want exactly one", dir, with)
+		}
 	}
-}
-
-// isStd reports whether the package is of the standard library.
-func isStd(path string) bool {
-	first, _, _ := strings.Cut(path, "/")
-	return first != "pen" && !strings.Contains(first, ".")
-}
-
-// matches reports whether a pattern of importRules covers the package.
-func matches(pattern, path string) bool {
-	if below, ok := strings.CutSuffix(pattern, "/..."); ok {
-		return path == below || strings.HasPrefix(path, below+"/")
-	}
-	return path == pattern
 }

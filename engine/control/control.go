@@ -62,10 +62,23 @@ var errRoot = errors.New("Won't open control port running as root; use -u to run
 // errEnding is the reply to commands that come too late.
 var errEnding = errors.New("pen is ending: nothing can be changed any more")
 
-// New opens the control socket, as the account that pen was started as, and takes over the signals. The draft is what
-// the engine has been made from; it belongs to the control plane from now on. Nobody is served before [Control.Run].
-func New(start *conf.Draft, e *engine.Engine, o Options) (*Control, error) {
+// Check says whether pen could work by s, as far as this can be known without opening anything.
+func Check(s *conf.Settings) error {
+	if _, err := placeOf(s); err != nil {
+		return err
+	}
+	return engine.Check(s)
+}
+
+// New makes an engine by the settings of start, opens the listeners and the control socket, as the account that pen was
+// started as, and takes over the signals. The draft belongs to the control plane from now on. Nobody is served before
+// [Control.Run].
+func New(start *conf.Draft, o Options) (*Control, error) {
 	s := start.Settings()
+	e, err := engine.New(s)
+	if err != nil {
+		return nil, err
+	}
 	c := &Control{Options: o, start: start, settings: s, engine: e, penctl: newPenctl()}
 	c.Log.SetDebug(s.Process.Debug)
 	to, err := c.placeFor(s)
@@ -167,7 +180,7 @@ func (c *Control) command(line string) []byte {
 func (c *Control) draft() *conf.Draft {
 	d := conf.NewDraft(c.settings, runtime{c.engine, c})
 	d.Included = c.Stdout
-	d.Compile = engine.Check
+	d.Compile = Check
 	return d
 }
 
