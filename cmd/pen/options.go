@@ -201,7 +201,11 @@ func (c *commandLine) load() error {
 		fmt.Fprintf(c.notes, "Can't read config file '%s'\n", file)
 		return nil
 	}
-	return c.draft.Load(file, c.replies)
+	replies := c.replies
+	if c.check {
+		replies = io.Discard
+	}
+	return c.draft.Load(file, replies)
 }
 
 // listens says whether there is any address to serve.

@@ -6,7 +6,7 @@ const usage = `usage:
   pen [options] -F file
   pen --check -F file
 
-  A server is host[:port[:max[:hard[:weight[:prio]]]]] or /path/to/socket. Options may also follow the operands.
+  A server is host[:port[:max[:hard[:weight[:prio]]]]] or /path/to/socket. Options may follow the operands.
 
   -B, --abuse host:port     abuse server for naughty clients
   -C, --control addr        control port, on this machine unless an address is given, or path of a Unix socket
