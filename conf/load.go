@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 )
 
 const (
@@ -71,7 +72,7 @@ func (d *Draft) lines(r io.Reader, file string, w io.Writer) error {
 	sc.Buffer(nil, MaxLine+2) // with the line end
 	for sc.Scan() {
 		n++
-		if err := d.Exec(sc.Text(), w); err != nil {
+		if err := d.line(sc.Text(), w); err != nil {
 			found(n, err)
 		}
 		if d.errors >= maxErrors {
@@ -84,6 +85,15 @@ func (d *Draft) lines(r io.Reader, file string, w io.Writer) error {
 		found(n+1, err)
 	}
 	return errors.Join(errs...)
+}
+
+// line executes a line of a file. What follows a carriage return inside of it would be ignored: a file of commands has
+// none.
+func (d *Draft) line(text string, w io.Writer) error {
+	if strings.Contains(text, "\r") {
+		return errors.New("expected one command a line, not a carriage return inside of one")
+	}
+	return d.Exec(text, w)
 }
 
 // tooMany joins errs and says, once, that there may be more.

@@ -51,7 +51,7 @@ func TestLoadErrors(t *testing.T) {
 	inner := inFile(t, "inner.conf", "weight\nserver 0 max\n")
 	file := inFile(t, "pen.conf", strings.Join([]string{
 		"hash", "hsah", "timeout x", "", "# comment", "tcp_fastclose", "no such", "include " + inner, "include /none", "write", "exit", "http",
-		"service web", "log 'x", strings.Repeat("y", 70000), "prio",
+		"service web", "log 'x", "hash\rprio", strings.Repeat("y", 70000), "prio",
 	}, "\n"))
 	s := settings(t, "server 0 address www1 port 80")
 	d := NewDraft(s, Offline{})
@@ -66,7 +66,8 @@ FILE:10: write: not possible in a file, only at start or on the control socket
 FILE:11: exit: not possible in a file, only on the control socket
 FILE:12: http: not available in this version of pen
 FILE:14: log 'x: expected a closing ' at the end of the value
-FILE:15: expected a line of at most 65536 bytes`)
+FILE:15: expected one command a line, not a carriage return inside of one
+FILE:16: expected a line of at most 65536 bytes`)
 	if err == nil || err.Error() != want {
 		t.Errorf("got\n%v\nwant\n%s", err, want)
 	}
