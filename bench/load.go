@@ -60,7 +60,7 @@ func (r *loadRole) run() (Result, error) {
 	return l.measure()
 }
 
-// measure counts for the measured time.
+// measure counts for the measured time, and longer if nothing has come back in it.
 func (l *load) measure() (Result, error) {
 	before, err := l.usage()
 	if err != nil {
@@ -69,6 +69,9 @@ func (l *load) measure() (Result, error) {
 	begin, bytes := time.Now(), l.bytes.Load()
 	l.setMeasuring(true)
 	time.Sleep(l.Duration)
+	for time.Since(begin) < l.Duration+replyTimeout && l.silent(bytes) {
+		time.Sleep(time.Millisecond)
+	}
 	l.setMeasuring(false)
 	after, err := l.usage()
 	if err != nil {
@@ -91,6 +94,13 @@ func (l *load) setMeasuring(on bool) {
 	l.mu.Lock()
 	l.measuring = on
 	l.mu.Unlock()
+}
+
+// silent tells if nothing has come back since there were so many bytes, and something still may.
+func (l *load) silent(bytes int64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.requests == 0 && l.bytes.Load() == bytes && l.failures < int64(l.Conns)
 }
 
 // replied records a complete reply and returns the time, which is when the next request starts.
@@ -220,21 +230,22 @@ func (l *load) idle() (Result, error) {
 }
 
 // usage is what the processes have used up to now.
-type usage struct{ proxy, origin, load, rss int64 }
+type usage struct {
+	proxy, origin, load threadTime
+	rss                 int64 // bytes of the proxy
+}
 
 func (l *load) usage() (u usage, err error) {
 	for _, p := range []struct {
 		pid int
-		cpu *int64
+		to  *threadTime
 	}{{l.ProxyPID, &u.proxy}, {l.OrigPID, &u.origin}, {os.Getpid(), &u.load}} {
 		if p.pid == 0 {
 			continue
 		}
-		used, err := cpuTime(p.pid)
-		if err != nil {
+		if *p.to, err = cpuTime(p.pid); err != nil {
 			return u, err
 		}
-		*p.cpu = int64(used)
 	}
 	if l.ProxyPID != 0 {
 		u.rss, err = residentBytes(l.ProxyPID)
@@ -244,9 +255,10 @@ func (l *load) usage() (u usage, err error) {
 
 func (u usage) since(start usage) Result {
 	return Result{
-		ProxyCPU:  time.Duration(u.proxy - start.proxy),
-		OriginCPU: time.Duration(u.origin - start.origin),
-		LoadCPU:   time.Duration(u.load - start.load),
+		ProxyCPU:  u.proxy.ran - start.proxy.ran,
+		ProxyWait: u.proxy.waited - start.proxy.waited,
+		OriginCPU: u.origin.ran - start.origin.ran,
+		LoadCPU:   u.load.ran - start.load.ran,
 		ProxyRSS:  u.rss, ProxyRSSOff: start.rss,
 	}
 }

@@ -25,13 +25,8 @@ import (
 )
 
 func main() {
-	if len(os.Args) > 2 {
-		switch os.Args[1] {
-		case pinCommand:
-			exit(pin(os.Args[2:]))
-		case roleCommand:
-			exit(play(os.Args[2]))
-		}
+	if part, err := playPart(os.Args[1:]); part {
+		exit(err)
 	}
 	// Children die with the thread that started them (PR_SET_PDEATHSIG), so that must be one that stays.
 	runtime.LockOSThread()

@@ -21,7 +21,8 @@ type Result struct {
 	Failures    int64         `json:"failures"` // connections that ended before their time
 	Failure     string        `json:"failure,omitempty"`
 	Latency     Latency       `json:"latency"`
-	ProxyCPU    time.Duration `json:"proxy_cpu_ns"` // user and system time; 0 without a proxy
+	ProxyCPU    time.Duration `json:"proxy_cpu_ns"`  // user and system time; 0 without a proxy
+	ProxyWait   time.Duration `json:"proxy_wait_ns"` // ready to run, but another thread had the core
 	OriginCPU   time.Duration `json:"origin_cpu_ns"`
 	LoadCPU     time.Duration `json:"load_cpu_ns"`
 	ProxyRSS    int64         `json:"proxy_rss"`       // bytes, at the end
@@ -83,6 +84,9 @@ var (
 	}}
 	proxyBusy = Metric{"proxy %", "proxy-%", lower, 1, func(s Sample) (float64, bool) {
 		return positive(div(100*s.ProxyCPU.Seconds(), s.Elapsed.Seconds()))
+	}}
+	proxyWait = Metric{"wait %", "wait-%", lower, 1, func(s Sample) (float64, bool) {
+		return positive(div(100*s.ProxyWait.Seconds(), s.Elapsed.Seconds()))
 	}}
 	loadBusy = Metric{"load %", "load-%", lower, 1, func(s Sample) (float64, bool) {
 		return div(100*(s.OriginCPU+s.LoadCPU).Seconds(), s.Elapsed.Seconds())

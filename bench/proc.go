@@ -14,40 +14,48 @@ import (
 	"time"
 )
 
+// threadTime is how long threads have been on a CPU, and how long they were ready to run but had to wait for one.
+type threadTime struct{ ran, waited time.Duration }
+
 // cpuTime returns the user and system time that all threads of a process have used, to the nanosecond. Time in
 // softirqs that ran on top of them is included unless the kernel accounts it apart (CONFIG_IRQ_TIME_ACCOUNTING).
 // Threads that have ended are not seen: none of the programs here ends threads under load.
-func cpuTime(pid int) (time.Duration, error) {
+func cpuTime(pid int) (threadTime, error) {
 	paths, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
 	if err != nil || len(paths) == 0 {
-		return 0, fmt.Errorf("process %d has ended", pid)
+		return threadTime{}, fmt.Errorf("process %d has ended", pid)
 	}
-	var total time.Duration
+	var total threadTime
 	for _, path := range paths {
 		text, err := os.ReadFile(path)
 		if err != nil {
-			return 0, err
+			return threadTime{}, err
 		}
-		used, err := parseSchedstat(text)
+		t, err := parseSchedstat(text)
 		if err != nil {
-			return 0, fmt.Errorf("%s: %w", path, err)
+			return threadTime{}, fmt.Errorf("%s: %w", path, err)
 		}
-		total += used
+		total.ran += t.ran
+		total.waited += t.waited
 	}
 	return total, nil
 }
 
-// parseSchedstat reads the time on a CPU, the first of the three fields (Documentation/scheduler/sched-stats.rst).
-func parseSchedstat(text []byte) (time.Duration, error) {
+// parseSchedstat reads the first two of three fields (Documentation/scheduler/sched-stats.rst).
+func parseSchedstat(text []byte) (threadTime, error) {
 	fields := bytes.Fields(text)
 	if len(fields) != 3 {
-		return 0, fmt.Errorf("%d fields, expected 3", len(fields))
+		return threadTime{}, fmt.Errorf("%d fields, expected 3", len(fields))
 	}
-	ns, err := strconv.ParseInt(string(fields[0]), 10, 64)
-	if err != nil || ns < 0 {
-		return 0, fmt.Errorf("time %q is not a number of nanoseconds", fields[0])
+	var t threadTime
+	for i, to := range []*time.Duration{&t.ran, &t.waited} {
+		ns, err := strconv.ParseInt(string(fields[i]), 10, 64)
+		if err != nil || ns < 0 {
+			return threadTime{}, fmt.Errorf("time %q is not a number of nanoseconds", fields[i])
+		}
+		*to = time.Duration(ns)
 	}
-	return time.Duration(ns), nil
+	return t, nil
 }
 
 // residentBytes returns the memory of a process: pages of its own and shared ones alike.

@@ -85,7 +85,7 @@ func (p *process) stop() {
 func (p *process) why() string {
 	select {
 	case <-p.ended:
-		return strings.TrimSpace(p.cmd.ProcessState.String() + " " + p.stderr.String())
+		return strings.TrimSpace(p.cmd.ProcessState.String() + " " + strings.ReplaceAll(p.stderr.String(), "\n", " / "))
 	default:
 		return ""
 	}

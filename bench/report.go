@@ -43,7 +43,7 @@ type Machine struct {
 	Memory int64  `json:"memory"` // bytes
 	Kernel string `json:"kernel"`
 	TCP    string `json:"tcp"` // congestion control
-	Go     string `json:"go"` // that built this program
+	Go     string `json:"go"`  // that built this program
 	Arch   string `json:"arch"`
 }
 

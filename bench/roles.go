@@ -24,6 +24,17 @@ const (
 	maxCores = 1024 // bits of a unix.CPUSet
 )
 
+// playPart does what this process has been started for by its own kind, and tells if it was.
+func playPart(args []string) (bool, error) {
+	switch {
+	case len(args) > 1 && args[0] == pinCommand:
+		return true, pin(args[1:])
+	case len(args) == 2 && args[0] == roleCommand:
+		return true, play(args[1])
+	}
+	return false, nil
+}
+
 // pin runs as CORES NOFILE PROGRAM ARGS…: it never returns unless it fails.
 func pin(args []string) error {
 	if len(args) < 3 {

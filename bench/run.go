@@ -83,6 +83,7 @@ func (p *plan) taking(t Test) []Peer {
 // made it stop, and the report is then what there is so far.
 func (p *plan) measure(ctx context.Context, w io.Writer) (*Report, error) {
 	report := newReport(ctx, p)
+	defer report.summarize(p)
 	var total, done int
 	for _, t := range p.tests {
 		total += len(p.taking(t)) * p.Rounds
@@ -103,7 +104,6 @@ func (p *plan) measure(ctx context.Context, w io.Writer) (*Report, error) {
 			}
 		}
 	}
-	report.summarize(p)
 	return report, nil
 }
 

@@ -80,8 +80,8 @@ type Unit struct {
 }
 
 var (
-	request   = Unit{"request", []Metric{rate, cpuPerRequest, p99, p50, p999, rss, proxyBusy, loadBusy}, 3}
-	byteCount = Unit{"GB", []Metric{throughput, cpuPerGB, p99, p50, p999, rss, proxyBusy, loadBusy}, 3}
-	streamed  = Unit{"GB", []Metric{throughput, cpuPerGB, rss, proxyBusy, loadBusy}, 2}
+	request   = Unit{"request", []Metric{rate, cpuPerRequest, p99, p50, p999, rss, proxyBusy, proxyWait, loadBusy}, 3}
+	byteCount = Unit{"GB", []Metric{throughput, cpuPerGB, p99, p50, p999, rss, proxyBusy, proxyWait, loadBusy}, 3}
+	streamed  = Unit{"GB", []Metric{throughput, cpuPerGB, rss, proxyBusy, proxyWait, loadBusy}, 2}
 	quiet     = Unit{"connection", []Metric{rssPerConn, rss}, 2}
 )
