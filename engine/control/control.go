@@ -162,7 +162,7 @@ func (c *Control) loop() {
 	}
 }
 
-// command executes a line from the control socket and returns the reply.
+// command executes a line from the control socket and returns the reply: the error alone if nothing came of it.
 func (c *Control) command(line string) []byte {
 	var reply bytes.Buffer
 	d := c.draft()
@@ -171,7 +171,7 @@ func (c *Control) command(line string) []byte {
 		err = c.commit(d)
 	}
 	if err != nil {
-		fmt.Fprintln(&reply, err)
+		return []byte(err.Error() + "\n")
 	}
 	return reply.Bytes()
 }
