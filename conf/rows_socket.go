@@ -131,8 +131,8 @@ func fastCloseLines(_ *Command, _ *Settings, v *Service) []string {
 func (f FastClose) String() string { return fastCloses[f&FastCloseBoth] }
 
 const (
-	maxServices = 1000 // in one process
-	maxName     = 64   // bytes of the name of a service
+	maxServices = 256 // in one process
+	maxName     = 64  // bytes of the name of a service
 )
 
 // chooseService makes the following lines mean a service, which is made if it does not exist.

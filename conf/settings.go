@@ -142,11 +142,12 @@ func NewService(name string) *Service {
 	}
 }
 
-// Clone returns a deep copy.
+// Clone returns a copy that changes apart from s. They share the entries of access lists, which may be many: a list is
+// replaced or appended to, which copies it, but an entry is never changed in place.
 func (s *Settings) Clone() *Settings {
 	c := *s
 	for i := range c.ACL {
-		c.ACL[i] = slices.Clone(s.ACL[i])
+		c.ACL[i] = slices.Clip(s.ACL[i])
 	}
 	c.Services = make([]*Service, len(s.Services))
 	for i, v := range s.Services {
