@@ -244,16 +244,10 @@ func validHost(host string) error {
 	return nil
 }
 
-// validPath says whether a path can be one of a Unix socket.
+// validPath says whether a path can be written in a line. How long one may be, the system says when it is used.
 func validPath(path string) error {
-	if len(path) > maxPath {
-		return fmt.Errorf("a path of a socket has at most %d bytes", maxPath)
-	}
 	if strings.ContainsAny(path, lineEnds) {
 		return errors.New("a path has no line ends and zero bytes")
 	}
 	return nil
 }
-
-// maxPath is the longest path of a Unix socket: sun_path of Linux without the final zero. Others have less: the engine finds out.
-const maxPath = 107
