@@ -135,7 +135,7 @@ func (c *Control) announce() {
 			c.Log.Debug("service " + v.Name)
 		}
 		c.Log.Debug("servers:")
-		for i, s := range c.engine.Servers(v.Name) {
+		for i, s := range servers(c.engine, v) {
 			set := v.Servers[i]
 			c.Log.Debug(fmt.Sprintf("%2d %s:%d:%d:%d:%d:%d", i, s.Address, s.Port, set.Max, set.Hard, set.Weight, set.Prio))
 		}

@@ -32,12 +32,23 @@ func newReport(s *conf.Settings, service *conf.Service, from *engine.Engine) rep
 		at:             time.Now(),
 		service:        service,
 		last:           from.LastServer(service.Name),
-		servers:        from.Servers(service.Name),
+		servers:        servers(from, service),
 		clientsMax:     s.Limits.Clients,
 		clients:        from.Clients(service.Name, math.MaxInt64),
 		connectionsMax: from.ConnectionsMax(),
 		connections:    connections,
 	}
+}
+
+// servers returns the state of the servers of a service, with the address that pen shows for an unused place.
+func servers(e *engine.Engine, service *conf.Service) []conf.ServerStatus {
+	list := e.Servers(service.Name)
+	for i := range list {
+		if list[i].Address == "" {
+			list[i].Address = "0.0.0.0"
+		}
+	}
+	return list
 }
 
 // The first and the last lines of the page.
