@@ -32,7 +32,7 @@ var rules = []rule{
 	{"cmd/pen", []string{"pen/cmd/daemon", "pen/cmd/version", "pen/conf", "pen/engine/control", "github.com/spf13/pflag"},
 		"options become settings and settings a control plane: how bytes move is none of its business"},
 	{"cmd/penctl", []string{"pen/cmd/version", "pen/conf", "github.com/spf13/pflag"}, "it talks to the control socket as any script could"},
-	{"cmd", []string{"pen/cmd/daemon", "pen/cmd/version", "pen/engine/logline", "github.com/spf13/pflag", "golang.org/x"},
+	{"cmd", []string{"pen/cmd/daemon", "pen/cmd/version", "pen/engine/logline", "github.com/spf13/pflag", "github.com/schollz/progressbar", "golang.org/x"},
 		"the log tools share the format of the lines with pen, no more"},
 	{"conf", nil, "what an operator can say is pure: no sockets, no dependencies, tested without either"},
 	{"engine/control", []string{"pen/conf", "pen/engine", "pen/engine/logline", "github.com/prometheus/client_golang",
