@@ -5,7 +5,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net/netip"
 	"time"
 
@@ -36,18 +35,16 @@ type attempt struct {
 	left  int // bytes of the reply that have not come yet
 }
 
-var errEarlyEnd = errors.New("the connection ended before the reply did")
+var (
+	errEarlyEnd = errors.New("the connection ended before the reply did")
+	errTooMuch  = errors.New("more came than the reply")
+)
 
-// connectors start a connector with all connections and keeps it going to the end of the process.
+// connectors starts a connector with all connections and keeps it going to the end of the process.
 func (l *load) connectors() error {
-	to, err := netip.ParseAddrPort(l.Address)
+	c, err := newConnector(l)
 	if err != nil {
 		return err
-	}
-	c := &connector{load: l, address: unix.SockaddrInet4{Port: int(to.Port()), Addr: to.Addr().As4()},
-		open: make(map[int32]*attempt), buffer: make([]byte, bulkReply)}
-	if c.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
-		return fmt.Errorf("epoll: %w", err)
 	}
 	for range l.Conns {
 		if err := c.connect(); err != nil {
@@ -56,6 +53,22 @@ func (l *load) connectors() error {
 	}
 	go c.loop()
 	return nil
+}
+
+func newConnector(l *load) (*connector, error) {
+	to, err := netip.ParseAddrPort(l.Address)
+	if err != nil {
+		return nil, err
+	}
+	if !to.Addr().Is4() {
+		return nil, fmt.Errorf("%s: an IPv4 address expected", l.Address)
+	}
+	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("epoll: %w", err)
+	}
+	return &connector{load: l, address: unix.SockaddrInet4{Port: int(to.Port()), Addr: to.Addr().As4()}, epoll: epoll,
+		open: make(map[int32]*attempt), buffer: make([]byte, bulkReply)}, nil
 }
 
 // loop serves the connections. When even connecting fails there is nothing left to measure, and it ends.
@@ -151,7 +164,7 @@ func (c *connector) advance(fd int32) (done bool, err error) {
 			return true, nil
 		}
 		if a.left -= n; a.left < 0 {
-			return true, io.ErrShortBuffer
+			return true, errTooMuch
 		}
 	}
 }

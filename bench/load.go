@@ -42,7 +42,7 @@ type load struct {
 
 // run puts the load on, measures, and leaves the connections to the end of the process.
 func (r *loadRole) run() (Result, error) {
-	l := &load{loadRole: r, latency: hdrhistogram.New(1, int64(longestLatency), latencyDigits)}
+	l := newLoad(r)
 	if r.Does == hold {
 		return l.idle()
 	}
@@ -58,6 +58,10 @@ func (r *loadRole) run() (Result, error) {
 	}
 	time.Sleep(r.Warmup)
 	return l.measure()
+}
+
+func newLoad(r *loadRole) *load {
+	return &load{loadRole: r, latency: hdrhistogram.New(1, int64(longestLatency), latencyDigits)}
 }
 
 // measure counts for the measured time, and longer if nothing has come back in it.

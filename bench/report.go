@@ -12,8 +12,10 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -86,7 +88,7 @@ const versionTimeout = 2 * time.Second
 // version asks a peer for its version. The pen under test is told apart by its content as well: it changes all day.
 func version(ctx context.Context, p Peer) string {
 	if p.Program == "" {
-		return runtime.Version()
+		return builtWith()
 	}
 	ctx, cancel := context.WithTimeout(ctx, versionTimeout)
 	defer cancel()
@@ -96,6 +98,19 @@ func version(ctx context.Context, p Peer) string {
 		v = fmt.Sprintf("%s sha256:%.6x", v, sha256.Sum256(content))
 	}
 	return strings.TrimSpace(v)
+}
+
+// builtWith tells what the parts of this program itself stand on.
+func builtWith() string {
+	words := []string{runtime.Version()}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, dep := range info.Deps {
+			if path.Base(dep.Path) == "netpoll" {
+				words = append(words, "netpoll "+dep.Version)
+			}
+		}
+	}
+	return strings.Join(words, ", ")
 }
 
 // failure is the error of a run in which the pen under test failed. That of another peer is just reported.
@@ -109,18 +124,18 @@ func (r *Report) failure() error {
 }
 
 // save writes the JSON file, and beside it the same samples for benchstat.
-func (r *Report) save(path string) error {
+func (r *Report) save(name string) error {
 	text, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return err
 	}
 	var lines bytes.Buffer
 	r.benchmarks(&lines)
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 		return err
 	}
-	return errors.Join(os.WriteFile(path, append(text, '\n'), 0o644),
-		os.WriteFile(strings.TrimSuffix(path, ".json")+".txt", lines.Bytes(), 0o644))
+	return errors.Join(os.WriteFile(name, append(text, '\n'), 0o644),
+		os.WriteFile(strings.TrimSuffix(name, ".json")+".txt", lines.Bytes(), 0o644))
 }
 
 // benchmarks writes a line per sample in the format of testing.B (golang.org/design/14313-benchmark-format).

@@ -58,19 +58,24 @@ func sampleOf(peer string, round int, requests int64, cpu time.Duration) Sample 
 		Result: Result{Elapsed: time.Second, Requests: requests, ProxyCPU: cpu}}
 }
 
-func TestSummarizeAndBest(t *testing.T) {
-	test, peers := Test{Name: "keepalive-64", Unit: request}, []Peer{{Name: direct}, {Name: ours},
-		{Name: "slow", Rival: true}, {Name: "fast", Rival: true}, {Name: "hidden"}}
+var someTest, somePeers = Test{Name: "keepalive-64", Unit: request}, []Peer{{Name: direct}, {Name: ours},
+	{Name: "slow", Rival: true}, {Name: "fast", Rival: true}, {Name: "hidden"}}
+
+// someSummary is of two rounds: fast does the most and uses the most for it.
+func someSummary() []Summary {
 	failed := sampleOf("fast", 3, 1, time.Hour)
 	failed.Error = "gone"
-	all := summarize([]Sample{
+	return summarize([]Sample{
 		sampleOf(direct, 1, 9000, 0),
 		sampleOf(ours, 1, 1000, 10*time.Millisecond), sampleOf(ours, 2, 2000, 20*time.Millisecond),
 		sampleOf("slow", 1, 500, 10*time.Millisecond), sampleOf("slow", 2, 1000, 20*time.Millisecond),
 		sampleOf("fast", 1, 2000, 80*time.Millisecond), sampleOf("fast", 2, 4000, 160*time.Millisecond), failed,
 		sampleOf("hidden", 1, 9999, time.Millisecond),
-	}, test, peers)
+	}, someTest, somePeers)
+}
 
+func TestSummarize(t *testing.T) {
+	all := someSummary()
 	for _, tt := range []struct {
 		peer   string
 		metric Metric
@@ -83,7 +88,7 @@ func TestSummarizeAndBest(t *testing.T) {
 		{"fast", rate, 3000, &Ratio{0.5, 0.5, 0.5}},
 		{"fast", cpuPerRequest, 40, &Ratio{0.25, 0.25, 0.25}},
 	} {
-		got := find(all, test.Name, tt.peer, tt.metric.Name)
+		got := find(all, someTest.Name, tt.peer, tt.metric.Name)
 		if got == nil {
 			t.Errorf("%s has no %s", tt.peer, tt.metric.Name)
 			continue
@@ -95,17 +100,29 @@ func TestSummarizeAndBest(t *testing.T) {
 			t.Errorf("%s %s: ratio %+v, want %+v", tt.peer, tt.metric.Name, got.Ratio, tt.ratio)
 		}
 	}
-	if got := find(all, test.Name, direct, cpuPerRequest.Name); got != nil {
+	if got := find(all, someTest.Name, direct, cpuPerRequest.Name); got != nil {
 		t.Errorf("no proxy has CPU %+v, want no figure", got)
 	}
-	if got := best(all, test.Name, rate, peers); got == nil || got.Peer != "fast" {
-		t.Errorf("best rate: %+v, want that of fast: a peer that is no rival does not count", got)
-	}
-	if got := best(all, test.Name, cpuPerRequest, peers); got == nil || got.Peer != "slow" {
-		t.Errorf("best CPU: %+v, want that of slow: less is better", got)
-	}
-	if got := best(all, test.Name, p99, peers); got != nil {
-		t.Errorf("best p99 of nobody: %+v, want none", got)
+}
+
+func TestBest(t *testing.T) {
+	all := someSummary()
+	for _, tt := range []struct {
+		name   string
+		metric Metric
+		want   string
+	}{
+		{"more is better, and a peer that is no rival does not count", rate, "fast"},
+		{"less is better", cpuPerRequest, "slow"},
+		{"nobody has figures", p99, ""},
+	} {
+		var got string
+		if b := best(all, someTest.Name, tt.metric, somePeers); b != nil {
+			got = b.Peer
+		}
+		if got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+		}
 	}
 }
 

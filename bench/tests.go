@@ -58,16 +58,19 @@ const (
 // tests is the table. Names are stable: results of different days are compared by them.
 var tests = []Test{
 	{"keepalive-1", "200-byte replies, 1 connection", Origin{Does: reply, Size: smallReply}, Client{keepAlive, 1}, request, 0},
+	{"keepalive-4", "200-byte replies, 4 connections", Origin{Does: reply, Size: smallReply}, Client{keepAlive, 4}, request, 0},
 	{"keepalive-16", "200-byte replies, 16 connections", Origin{Does: reply, Size: smallReply}, Client{keepAlive, 16}, request, 0},
 	{"keepalive-64", "200-byte replies, 64 connections", Origin{Does: reply, Size: smallReply}, Client{keepAlive, 64}, request, 0},
 	{"keepalive-512", "200-byte replies, 512 connections", Origin{Does: reply, Size: smallReply}, Client{keepAlive, 512}, request, 0},
 	{"forwarded-64", "as keepalive-64, the proxy adds X-Forwarded-For", Origin{Does: reply, Size: smallReply, Forwarded: true}, Client{keepAlive, 64}, request, canForward},
 	{"connect-64", "a connection per request, 64 in flight", Origin{Does: replyClose, Size: smallReply}, Client{connect, 64}, request, 0},
+	{"reply-16K", "16 KB replies, 8 connections", Origin{Does: reply, Size: 16 * kilobyte}, Client{keepAlive, 8}, byteCount, 0},
 	{"reply-64K", "64 KB replies, 8 connections", Origin{Does: reply, Size: 64 * kilobyte}, Client{keepAlive, 8}, byteCount, 0},
 	{"reply-256K", "256 KB replies, 8 connections", Origin{Does: reply, Size: 256 * kilobyte}, Client{keepAlive, 8}, byteCount, 0},
 	{"reply-1M", "1 MB replies, 8 connections", Origin{Does: reply, Size: megabyte}, Client{keepAlive, 8}, byteCount, 0},
 	{"stream-1", "1 endless download", Origin{Does: stream}, Client{download, 1}, streamed, 0},
 	{"stream-4", "4 endless downloads", Origin{Does: stream}, Client{download, 4}, streamed, 0},
+	{"stream-8", "8 endless downloads", Origin{Does: stream}, Client{download, 8}, streamed, 0},
 	{"upload-4", "4 endless uploads", Origin{Does: sink}, Client{upload, 4}, streamed, 0},
 	{"idle-4000", "4000 quiet connections", Origin{Does: reply, Size: smallReply}, Client{hold, 4000}, quiet, canMemory},
 }
