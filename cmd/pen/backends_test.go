@@ -26,10 +26,17 @@ type backend struct {
 
 	mu    sync.Mutex
 	ln    net.Listener
-	fds   []int             // kind full: the listener and what fills its queue
-	conns map[net.Conn]bool // open connections; true = has got all that it asked for
-	stops int               // how often it was stopped
-	cut   int               // connections that were open and unanswered when it was stopped
+	fds   []int              // kind full: the listener and what fills its queue
+	conns map[net.Conn]visit // open connections
+	stops int                // how often it was stopped
+	cut   map[string]bool    // questions that were asked and not answered when it was stopped
+	blind int                // connections that had not asked anything yet when it was stopped
+}
+
+// visit is how far a connection has come.
+type visit struct {
+	question string // "" = nothing asked yet
+	answered bool
 }
 
 // nextPort yields ports below the range that the system itself hands out, so that nobody takes one between port and
@@ -70,7 +77,7 @@ func startBackend(sc *scenario, args []string) (string, error) {
 	if len(args) < 2 {
 		return "", errors.New("usage: backend [-own] NAME KIND [ADDR]")
 	}
-	b := &backend{name: args[0], kind: args[1], network: "tcp", queue: make(chan net.Conn, 64)}
+	b := &backend{name: args[0], kind: args[1], network: "tcp", queue: make(chan net.Conn, 64), cut: make(map[string]bool)}
 	switch addr := strings.Join(args[2:], ""); {
 	case strings.Contains(addr, "/"):
 		b.network, b.addr = "unix", addr
@@ -115,7 +122,7 @@ func (b *backend) start() error {
 		}
 	}
 	b.mu.Lock()
-	b.ln, b.conns = ln, make(map[net.Conn]bool)
+	b.ln, b.conns = ln, make(map[net.Conn]visit)
 	b.mu.Unlock()
 	go func() {
 		for {
@@ -136,20 +143,20 @@ func (b *backend) own(ln net.Listener, c net.Conn) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.ln != ln {
-		b.cut++
+		b.blind++
 		c.Close()
 		return false
 	}
-	b.conns[c] = false
+	b.conns[c] = visit{}
 	return true
 }
 
-// answered notes that the connection has got what it came for.
-func (b *backend) answered(c net.Conn) {
+// note remembers how far the connection has come.
+func (b *backend) note(c net.Conn, v visit) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if _, ok := b.conns[c]; ok {
-		b.conns[c] = true
+		b.conns[c] = v
 	}
 }
 
@@ -170,12 +177,17 @@ func (b *backend) stop() {
 	defer b.mu.Unlock()
 	b.stops++
 	if b.ln != nil {
+		b.blind += turnAway(b.ln)
 		b.ln.Close()
 		b.ln = nil
 	}
-	for c, answered := range b.conns {
-		if !answered {
-			b.cut++
+	for c, v := range b.conns {
+		switch {
+		case v.answered:
+		case v.question == "":
+			b.blind++
+		default:
+			b.cut[v.question] = true
 		}
 		c.Close()
 	}
@@ -184,6 +196,29 @@ func (b *backend) stop() {
 		unix.Close(fd)
 	}
 	b.fds = nil
+}
+
+// turnAway closes the connections that the kernel has taken for a listener, and returns how many there were.
+func turnAway(ln net.Listener) (n int) {
+	t, ok := ln.(*net.TCPListener)
+	if !ok {
+		return 0
+	}
+	raw, err := t.SyscallConn()
+	if err != nil {
+		return 0
+	}
+	raw.Control(func(fd uintptr) {
+		for {
+			c, _, err := unix.Accept(int(fd))
+			if err != nil {
+				return
+			}
+			unix.Close(c)
+			n++
+		}
+	})
+	return n
 }
 
 // fill listens with a queue of length zero and fills it, so that further connects get no answer at all.

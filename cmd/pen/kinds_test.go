@@ -80,13 +80,14 @@ func serveLines(b *backend, c net.Conn) {
 	defer b.leave(c)
 	for lines := bufio.NewScanner(c); lines.Scan(); {
 		delay, text, _ := strings.Cut(lines.Text(), " ")
+		b.note(c, visit{question: text})
 		if d, err := time.ParseDuration(delay); err == nil {
 			time.Sleep(d) // a server that works on its answer
 		}
 		if _, err := fmt.Fprintf(c, "%s %s\n", b.name, text); err != nil {
 			return
 		}
-		b.answered(c)
+		b.note(c, visit{question: text, answered: true})
 	}
 }
 

@@ -179,8 +179,8 @@ func (p *program) end() error {
 		syscall.Kill(p.pid, syscall.SIGKILL)
 		return errors.New("does not end after TERM")
 	}
-	if strings.Contains(p.stderr.String(), "panic:") {
-		return errors.New("it panicked")
+	if strings.Contains(p.stderr.String(), "goroutine ") {
+		return errors.New("it panicked, or the race detector found something")
 	}
 	return p.err
 }
