@@ -222,7 +222,28 @@ func (r *Report) printTest(w io.Writer, t Test) {
 	}
 	table.Flush()
 	r.printJudgement(w, t)
+	if n, all := r.disturbed(t); n > 0 {
+		fmt.Fprintf(w, "  disturbed: in %d of %d samples the proxy waited for its core more than %d %% of the time\n", n, all, calmWait)
+	}
 	r.printFailures(w, t)
+}
+
+// calmWait is the percentage of waiting from which on something else must be running on the proxy's core.
+const calmWait = 10
+
+// disturbed counts the samples of rivals and of pen, who have their core for one busy thread, that had to share it.
+func (r *Report) disturbed(t Test) (n, all int) {
+	for _, peer := range r.plan.taking(t) {
+		if !peer.Rival && peer.Name != ours {
+			continue
+		}
+		for _, wait := range byRound(r.Samples, t.Name, peer.Name, proxyWait) {
+			if all++; wait > calmWait {
+				n++
+			}
+		}
+	}
+	return n, all
 }
 
 // printJudgement compares pen with the best rival in each judged metric.

@@ -38,6 +38,19 @@ func TestPrint(t *testing.T) {
 	}
 }
 
+func TestDisturbed(t *testing.T) {
+	r := aReport()
+	test := r.plan.tests[0]
+	if n, _ := r.disturbed(test); n != 0 {
+		t.Errorf("%d disturbed samples, want none", n)
+	}
+	r.Samples[1].ProxyWait = r.Samples[1].Elapsed / 2  // pen
+	r.Samples[2].ProxyWait = r.Samples[2].Elapsed / 50 // nginx
+	if n, all := r.disturbed(test); n != 1 || all != 2 {
+		t.Errorf("%d of %d samples disturbed, want 1 of 2", n, all)
+	}
+}
+
 func TestSave(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "new", "a.json")
 	r := aReport()
