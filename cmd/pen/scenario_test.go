@@ -373,3 +373,23 @@ func fillIn(sc *scenario, args []string) (string, error) {
 	}
 	return "", nil
 }
+
+// TestCommandsDocumented keeps docs/testing.md complete.
+func TestCommandsDocumented(t *testing.T) {
+	guide, err := os.ReadFile("../../docs/testing.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var words []string
+	for name := range commands() {
+		words = append(words, name)
+	}
+	for kind := range kinds {
+		words = append(words, kind)
+	}
+	for _, word := range words {
+		if !regexp.MustCompile("`" + word + "[` ]").Match(guide) {
+			t.Errorf("docs/testing.md does not explain %q", word)
+		}
+	}
+}
