@@ -233,6 +233,9 @@ const calmWait = 10
 
 // disturbed counts the samples of rivals and of pen, who have their core for one busy thread, that had to share it.
 func (r *Report) disturbed(t Test) (n, all int) {
+	if t.Client.Does == hold {
+		return 0, 0 // memory does not care
+	}
 	for _, peer := range r.plan.taking(t) {
 		if !peer.Rival && peer.Name != ours {
 			continue
