@@ -135,6 +135,7 @@ func FuzzOperand(f *testing.F) {
 		f.Add("8080", operand)
 		f.Add(operand, "www1")
 	}
+	f.Add("0", "/:\r") // the port of a path means nothing
 	f.Fuzz(func(t *testing.T, listen, operand string) {
 		d := NewDraft(Default(), Offline{})
 		if err := d.Operands([]string{listen, operand}); err != nil {
@@ -142,9 +143,6 @@ func FuzzOperand(f *testing.F) {
 				t.Errorf("%q, %q failed with %v, but changed something", listen, operand, err)
 			}
 			return
-		}
-		if strings.ContainsAny(listen+operand, "\x00\r\n") {
-			t.Fatalf("%q, %q cannot be written in one line", listen, operand)
 		}
 		again, err := parse(Format(d.Settings(), "", then))
 		if err != nil || !equal(again, d.Settings()) {

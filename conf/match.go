@@ -94,7 +94,7 @@ func ordered[A comparable](groups map[A]*group[A]) []group[A] {
 
 // Permit reports whether the list permits an address. An invalid one is the peer of a Unix socket: always permitted.
 func (m *Matcher) Permit(addr netip.Addr) bool {
-	if !addr.IsValid() || len(m.permits) == 0 {
+	if m == nil || !addr.IsValid() || len(m.permits) == 0 {
 		return true
 	}
 	addr = addr.Unmap()
