@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -264,4 +265,25 @@ func TestUsageNamesEveryOption(t *testing.T) {
 			t.Errorf("got a line of %d characters, want at most 112: %s", len(line), line)
 		}
 	}
+}
+
+// Whatever the arguments are, the answer is settings or an error. Options that read or write files are left out.
+func FuzzParse(f *testing.F) {
+	for _, args := range []string{"", "-fXr 1", "-b7\n-t\n4\n[::1]:80\nh1:2:3:4:5:6", "-O\nserver 0 acl 9\n1", "--\n-x", "-b", "-=", "--=", "-", "---", "-h=\x00", "--hash=x\n1\n/s"} {
+		f.Add(args)
+	}
+	f.Fuzz(func(t *testing.T, args string) {
+		for _, command := range []string{"F", "config", "write", "include", "check"} {
+			if strings.Contains(args, command) {
+				t.Skip()
+			}
+		}
+		c, err := parse(strings.Split(args, "\n"), io.Discard, io.Discard)
+		if err == nil && c.draft.Settings() == nil {
+			t.Error("got neither settings nor an error")
+		}
+		if err != nil && err.Error() == "" {
+			t.Error("got an error without a word")
+		}
+	})
 }

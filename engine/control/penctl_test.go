@@ -309,3 +309,38 @@ func TestCloseDeliversReplies(t *testing.T) {
 		t.Errorf("got %q, %v for a client that said nothing, want nothing", reply, err)
 	}
 }
+
+// patient is a net.Pipe without deadlines: with them it has no end of the stream, but an error.
+type patient struct{ net.Conn }
+
+func (patient) SetReadDeadline(time.Time) error { return nil }
+
+// However a command is cut into segments, it is the text up to the first line end.
+func FuzzReadCommand(f *testing.F) {
+	f.Add([]byte("mode\n"), 2)
+	f.Add([]byte("\r\n"), 0)
+	f.Add([]byte("server 0 weight 5\r\nservers\n"), 18)
+	f.Add([]byte("no line end"), 1)
+	f.Fuzz(func(t *testing.T, sent []byte, at int) {
+		at = min(max(at, 0), len(sent))
+		client, server := net.Pipe()
+		defer server.Close()
+		go func() {
+			client.Write(sent[:at]) // readCommand may leave before the end
+			client.Write(sent[at:])
+			client.Close()
+		}()
+		want, end := sent, errSilent
+		if i := bytes.IndexAny(sent, "\r\n"); i >= 0 {
+			want, end = sent[:i], nil
+		} else if len(sent) > 0 {
+			end = nil
+		}
+		if len(want) > conf.MaxLine {
+			want, end = nil, errTooLong
+		}
+		if got, err := readCommand(patient{server}); got != string(want) || err != end {
+			t.Errorf("got %.80q and the error %v, want %.80q and %v", got, err, want, end)
+		}
+	})
+}
