@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -128,17 +129,17 @@ func (o *options) serve(child *daemon.Child, stdout io.Writer, logger *slog.Logg
 	if err := o.dropPrivileges(); err != nil {
 		return err
 	}
+	if o.pidFile != "" {
+		if err := daemon.WritePidFile(o.pidFile); err != nil {
+			return err
+		}
+		defer os.Remove(o.pidFile) // when all is written: scripts wait for it
+	}
 	out, err := openOutput(o.log, stdout, o.unbuffered)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, out.close()) }()
-	if o.pidFile != "" {
-		if err := daemon.WritePidFile(o.pidFile); err != nil {
-			return err
-		}
-		defer os.Remove(o.pidFile)
-	}
 	child.Ready(nil)
 	logger.Debug("receiving", "address", conn.LocalAddr().String(), "log", o.log)
 	r := &receiver{conn: conn, out: out, entries: newEntries(o.entries), names: newNames(lookupHost), logger: logger}
@@ -192,7 +193,7 @@ func (o *options) logger(stderr io.Writer) *slog.Logger {
 	if o.foreground {
 		return slog.New(slog.NewTextHandler(stderr, &handler))
 	}
-	system, err := syslog.New(syslog.LOG_USER|syslog.LOG_NOTICE, "penlogd")
+	system, err := syslog.New(syslog.LOG_USER|syslog.LOG_ERR, "penlogd")
 	if err != nil {
 		return slog.New(slog.DiscardHandler) // no syslog here: there is nowhere to complain
 	}
@@ -202,5 +203,15 @@ func (o *options) logger(stderr io.Writer) *slog.Logger {
 		}
 		return a
 	}
-	return slog.New(slog.NewTextHandler(system, &handler))
+	return slog.New(slog.NewTextHandler(toSyslog{system}, &handler))
+}
+
+// toSyslog gives messages to syslog with the priority that their level has.
+type toSyslog struct{ *syslog.Writer }
+
+func (s toSyslog) Write(message []byte) (int, error) {
+	if bytes.HasPrefix(message, []byte("level=DEBUG")) {
+		return len(message), s.Debug(string(message))
+	}
+	return len(message), s.Err(string(message))
 }
