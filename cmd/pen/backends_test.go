@@ -198,7 +198,8 @@ func (b *backend) stop() {
 	b.fds = nil
 }
 
-// turnAway closes the connections that the kernel has taken for a listener, and returns how many there were.
+// turnAway closes the connections that the kernel has taken for a listener, and returns how many there were. It shortens
+// the queue first, so that few can come in before the listener is closed, even if this process has to wait meanwhile.
 func turnAway(ln net.Listener) (n int) {
 	t, ok := ln.(*net.TCPListener)
 	if !ok {
@@ -209,6 +210,7 @@ func turnAway(ln net.Listener) (n int) {
 		return 0
 	}
 	raw.Control(func(fd uintptr) {
+		unix.Listen(int(fd), 0)
 		for {
 			c, _, err := unix.Accept(int(fd))
 			if err != nil {
