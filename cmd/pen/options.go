@@ -233,4 +233,4 @@ func unavailable(what string) func(*commandLine, string) error {
 	}
 }
 
-func windowsOnly(*commandLine, string) error { return errors.New("Windows only") }
+func windowsOnly(*commandLine, string) error { return errors.New("for Windows only") }

@@ -139,7 +139,7 @@ func TestParseErrors(t *testing.T) {
 		{"TLS", "-E cert 1", []string{"-E: TLS is not available in this version of pen"}},
 		{"UDP", "-U 53", []string{"-U: ", "not available in this version of pen"}},
 		{"http", "-H 80", []string{"-H: ", "not available in this version of pen"}},
-		{"Windows", "-i pen", []string{"-i: Windows only"}},
+		{"Windows", "-i pen", []string{"-i: for Windows only"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var out, complaints bytes.Buffer

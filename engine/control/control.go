@@ -56,8 +56,8 @@ type Control struct {
 	stopped  chan struct{}  // closed when the engine has stopped; nil until it is told to
 }
 
-// errRoot is pen's message when it finds no control socket advisable.
-var errRoot = errors.New("Won't open control port running as root; use -u to run as different user")
+// rootMessage is what pen says when it starts without a control socket because it would be root's.
+const rootMessage = "Won't open control port running as root; use -u to run as different user"
 
 // errEnding is the reply to commands that come too late.
 var errEnding = errors.New("pen is ending: nothing can be changed any more")
@@ -86,7 +86,7 @@ func New(start *conf.Draft, o Options) (*Control, error) {
 		return nil, err
 	}
 	if to.network == "" && s.Control.Listen != "" {
-		c.Log.Warn(errRoot.Error())
+		c.Log.Warn(rootMessage)
 	}
 	if c.listener, err = to.open(o.Owner); err != nil {
 		return nil, err
@@ -241,7 +241,7 @@ func (c *Control) placeFor(s *conf.Settings) (place, error) {
 		return to, err
 	}
 	if to.network != "" && s.Control.Listen != c.settings.Control.Listen {
-		return place{}, errRoot
+		return place{}, fmt.Errorf("control %s: expected to run as another user than root, by option -u", s.Control.Listen)
 	}
 	return place{}, nil
 }

@@ -332,9 +332,22 @@ func TestRootHasNoControlSocket(t *testing.T) {
 		if r.Addr() != nil {
 			t.Errorf("got a control socket at %v, want none", r.Addr())
 		}
-		if got, want := r.log.String(), ": "+errRoot.Error()+"\n"; !strings.HasSuffix(got, want) {
+		if got, want := r.log.String(), ": "+rootMessage+"\n"; !strings.HasSuffix(got, want) {
 			t.Errorf("got %q logged, want %q", got, want)
 		}
+	}
+}
+
+func TestRootOpensNoControlSocketLater(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root is refused a control socket")
+	}
+	name := file(t, "tracking 7")
+	r := start(t, "include "+name)
+	rewrite(t, name, "tracking 8", "control 127.0.0.1:0")
+	r.reload()
+	if got, want := r.log.String(), ": control 127.0.0.1:0: expected to run as another user than root"; !strings.Contains(got, want) {
+		t.Errorf("got %q logged, want %q in it", got, want)
 	}
 }
 
