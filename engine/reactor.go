@@ -73,14 +73,15 @@ func (r *reactor) Post(f func()) {
 func (r *reactor) run() {
 	runtime.LockOSThread()
 	defer r.release()
+	r.tick()
+	r.adopt(r.engine.plan.Load())
 	for !r.stopping || r.sessions > 0 {
-		r.tick()
-		r.adopt(r.engine.plan.Load())
 		n, err := r.poller.Wait(r.events[:], r.timeout())
 		if err != nil {
 			panic(fmt.Sprintf("reactor %d: wait: %v", r.id, err)) // only a broken poller does that
 		}
 		r.tick()
+		r.adopt(r.engine.plan.Load())
 		r.mailbox.run()
 		for i := range r.events[:n] {
 			r.dispatch(&r.events[i])
