@@ -106,16 +106,8 @@ func (o *options) merge(stdout, stderr io.Writer) (err error) {
 	}
 	m := merger{pen: newWindow(pen, o.jitter, o.timezone), stderr: stderr, debug: o.debug, rejects: io.Discard}
 	m.pen.whole = o.noCache
-	for _, operand := range o.sources {
-		server, path, err := splitOperand(operand)
-		if err != nil {
-			return err
-		}
-		lines, err := files.open(path)
-		if err != nil {
-			return err
-		}
-		m.sources = append(m.sources, &source{server: server, canonical: canonical(server), lines: lines})
+	if m.sources, err = openSources(files, o.sources); err != nil {
+		return err
 	}
 	if o.rejects != "" {
 		f, err := os.Create(o.rejects)
@@ -129,6 +121,22 @@ func (o *options) merge(stdout, stderr io.Writer) (err error) {
 	out := bufio.NewWriterSize(stdout, 1<<16)
 	err = m.run(out)
 	return firstError(err, out.Flush())
+}
+
+// openSources opens the logs of the web servers.
+func openSources(files *files, operands []string) (sources []*source, err error) {
+	for _, operand := range operands {
+		server, path, err := splitOperand(operand)
+		if err != nil {
+			return nil, err
+		}
+		lines, err := files.open(path)
+		if err != nil {
+			return nil, err
+		}
+		sources = append(sources, &source{server: server, canonical: canonical(server), lines: lines})
+	}
+	return sources, nil
 }
 
 // firstError returns the first of two errors that is one.
