@@ -44,7 +44,7 @@ func (r *reactor) keepIdlers() {
 func (r *reactor) startIdler(v *service) {
 	s := r.newSession(v, none)
 	s.state = stateWaiting
-	s.first = v.byTurn(r.now)
+	s.first = int32(v.byTurn(r.now))
 	if s.first == none || !r.connect(s, &v.places[s.first]) {
 		r.retire(s)
 	}

@@ -11,10 +11,11 @@ import (
 )
 
 const (
-	batch      = 256                    // events taken from the poller at once
-	turnBudget = 1 << 20                // bytes that one direction may move in a turn, so that the others get theirs
-	maxPipes   = 64                     // pipes of a reactor at most; a direction without one copies
-	restTime   = 100 * time.Millisecond // without accepting, after the system ran out of descriptors or memory
+	batch          = 256                    // events taken from the poller at once
+	turnBudget     = 1 << 20                // bytes that one direction may move in a turn, so that the others get theirs
+	maxPipes       = 64                     // pipes of a reactor at most; a direction without one copies
+	presizedOwners = 1 << 20                // entries of the table of owners at start, where the descriptor limit is higher
+	restTime       = 100 * time.Millisecond // without accepting, after the system ran out of descriptors or memory
 )
 
 // reactor serves its share of the sessions. Everything in it belongs to its own goroutine, which is locked to a
@@ -59,7 +60,11 @@ func newReactor(e *Engine, id int, backend string) (*reactor, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &reactor{engine: e, id: id, poller: p, pool: splice.NewPool(maxPipes)}, nil
+	return &reactor{
+		engine: e, id: id, poller: p, pool: splice.NewPool(maxPipes),
+		// As long as it can get: what is never touched costs nothing, and growing would leave garbage.
+		owner: make([]*session, min(descriptorLimit(), presizedOwners)),
+	}, nil
 }
 
 // Post runs f on the reactor, between two batches of events. It never waits.
@@ -215,7 +220,7 @@ func (r *reactor) own(fd int, s *session) {
 	r.owner[fd] = s
 }
 
-// ownerStep is by how many descriptors the table of owners grows.
+// ownerStep is by how many descriptors the table of owners grows when the descriptor limit was raised after start.
 const ownerStep = 1024
 
 // discard has a descriptor closed at the end of the turn; its events mean nothing from now on.

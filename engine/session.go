@@ -3,6 +3,7 @@ package engine
 import (
 	"net/netip"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -79,40 +80,42 @@ type session struct {
 	relay [2]splice.Relay  // by the side it leads to
 	moved [2]uint64        // bytes, likewise
 
-	service  *service // of the plan under which it began
-	server   *place   // the one that was asked last; nil = none yet
-	counts   *serverCounters
-	client   netip.Addr // not valid if it came through a Unix socket
-	port     uint16
-	number   int32 // in the connection table; none for an idler
-	entry    int32 // in the client table; none if it is not there
-	last     int32 // id of the server that the client used last
-	first    int   // index of the initial server
-	tried    int   // candidates that were asked so far
-	begun    int64 // time of accept, in nanoseconds of the reactor's clock
-	since    int64 // time when it began to starve
-	deadline deadline
-
-	connectTook micros // until the server's side stood
-	firstByte   micros // until the first byte went to the client
-
 	state    state
 	why      reason
-	holds    bool  // a place in the server's limit
 	readable sides // latched: no system call has said EAGAIN since the event
 	writable sides
 	ended    sides // directions that are over: all delivered and the end passed on, or given up
 	broken   sides // sides that take no more bytes; what comes for them is thrown away
 	queued   bool  // in the reactor's todo
-	thrown   int32 // bytes thrown away while lingering
+	holds    bool  // a place in the server's limit
+
+	service  *service   // of the plan under which it began
+	server   *place     // the one that was asked last; nil = none yet
+	client   netip.Addr // not valid if it came through a Unix socket
+	begun    int64      // time of accept, in nanoseconds of the reactor's clock
+	deadline deadline
+
+	number int32 // in the connection table; none for an idler
+	entry  int32 // in the client table; none if it is not there
+	last   int32 // id of the server that the client used last
+	first  int32 // index of the initial server
+	tried  int32 // candidates that were asked so far
+	spent  int32 // lingering: bytes thrown away; starved: tries
+
+	connectTook micros // until the server's side stood
+	firstByte   micros // until the first byte went to the client
+	port        uint16
 }
+
+// slab is how many sessions are allocated together: 16 KB, a size that the allocator has and that wastes little.
+const slab = (16<<10 - 8) / unsafe.Sizeof(session{})
 
 // newSession returns an unused session.
 func (r *reactor) newSession(v *service, number int32) *session {
 	if len(r.spare) == 0 {
-		slab := make([]session, 64)
-		for i := range slab {
-			r.spare = append(r.spare, &slab[i])
+		more := make([]session, slab)
+		for i := range more {
+			r.spare = append(r.spare, &more[i])
 		}
 	}
 	s := r.spare[len(r.spare)-1]
@@ -172,7 +175,7 @@ func (r *reactor) turnAway(s *session) {
 func (r *reactor) choose(s *session) {
 	v := s.service
 	s.entry, s.last = r.engine.clients.visit(s.key(), r.now, v.conf.Timeout.Tracking)
-	s.first = v.first(s.client, s.port, s.last, r.now)
+	s.first = int32(v.first(s.client, s.port, s.last, r.now))
 	r.seek(s)
 }
 
@@ -181,7 +184,7 @@ func (s *session) key() clientKey { return clientKey{s.service.state.id, s.clien
 // seek goes through the candidates until a connect is under way or none is left. What the client has sent stays
 // unread meanwhile, so each candidate gets all of it.
 func (r *reactor) seek(s *session) {
-	for p := s.service.candidate(s.first, s.tried); p != nil; p = s.service.candidate(s.first, s.tried) {
+	for p := s.service.candidate(int(s.first), int(s.tried)); p != nil; p = s.service.candidate(int(s.first), int(s.tried)) {
 		if r.connect(s, p) {
 			return
 		}
@@ -216,7 +219,6 @@ func (r *reactor) connect(s *session, p *place) bool {
 		r.fed()
 	}
 	s.server, s.holds, s.state = p, true, stateConnecting
-	s.counts = r.counters.server(p.id)
 	r.connecting(+1)
 	r.deadlines.set(s, r.now, s.service.conf.Timeout.Connect)
 	r.remember(s)
@@ -280,7 +282,7 @@ func (r *reactor) remember(s *session) {
 // starve has a session wait for a descriptor or a port. Meanwhile the reactor accepts nobody.
 func (r *reactor) starve(s *session) {
 	if s.state != stateStarved {
-		s.state, s.since = stateStarved, r.now
+		s.state, s.spent = stateStarved, 0
 		r.starving++
 		r.pause(pauseStarved)
 	}
@@ -422,7 +424,7 @@ func (r *reactor) established(s *session) {
 	r.connecting(-1)
 	r.deadlines.lift(s)
 	s.server.active.Add(1)
-	s.counts.connects++
+	r.counters.server(s.server.id).connects++
 	s.connectTook.mark(r.now - s.begun)
 	if s.number == none {
 		s.state = stateIdling
@@ -502,11 +504,12 @@ func (s *session) flow(to side) splice.Flow {
 // moved counts bytes that were written to a side.
 func (r *reactor) moved(s *session, to side, n int) {
 	s.moved[to] += uint64(n)
+	c := r.counters.server(s.server.id)
 	if to == up {
-		s.counts.sent += uint64(n)
+		c.sent += uint64(n)
 		return
 	}
-	s.counts.received += uint64(n)
+	c.received += uint64(n)
 	s.firstByte.mark(r.now - s.begun)
 }
 
@@ -565,7 +568,7 @@ func (r *reactor) lose(s *session, gone side) {
 	} else {
 		r.close(s, gone)
 	}
-	s.state = stateLingering
+	s.state, s.spent = stateLingering, 0
 	shutdownWrite(int(s.sock[left].FD))
 	r.deadlines.set(s, r.now, lingerTime)
 	s.readable.add(left)
@@ -587,9 +590,9 @@ func (r *reactor) linger(s *session) {
 		return
 	}
 	n, status := splice.Discard{}.Pump(r.pool, &s.sock[left], nil, turnBudget)
-	s.thrown += int32(n)
+	s.spent += int32(n)
 	switch {
-	case status != splice.NeedRead && status != splice.Again, s.thrown > lingerBytes:
+	case status != splice.NeedRead && status != splice.Again, s.spent > lingerBytes:
 		r.retire(s)
 	case status == splice.NeedRead:
 		s.readable.remove(left)
@@ -615,7 +618,7 @@ func (r *reactor) timedOut(s *session) {
 
 // hungry tries again to get a descriptor, for as long as a connect may take.
 func (r *reactor) hungry(s *session) {
-	if r.now-s.since > int64(s.service.conf.Timeout.Connect) {
+	if s.spent++; time.Duration(s.spent)*starvedRetry > s.service.conf.Timeout.Connect {
 		s.because(reasonNoServer)
 		r.engine.report(1, "closing a client: no descriptor for its server")
 		r.retire(s)

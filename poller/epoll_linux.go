@@ -30,15 +30,17 @@ type epoll struct {
 	fd    int
 	event int // eventfd of Wake
 	wake  waker
-	table []epollFD // by descriptor
+	table []epollFD // by descriptor; 4 bytes each, as there is one for every idle connection
 	buf   [batch]unix.EpollEvent
 }
 
-// epollFD is what we must know of a descriptor.
-type epollFD struct {
-	generation uint32
-	listener   bool
-}
+// epollFD is what we must know of a descriptor: its generation, and in the lowest bit whether it is a listener.
+type epollFD uint32
+
+const (
+	epollListener   epollFD = 1
+	epollGeneration epollFD = 2 // to be added
+)
 
 const (
 	connectionEvents = unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET
@@ -66,24 +68,24 @@ func openNative() (Poller, error) {
 
 func (p *epoll) Name() string { return native }
 
-func (p *epoll) Add(fd int) error { return p.add(fd, connectionEvents, false) }
+func (p *epoll) Add(fd int) error { return p.add(fd, connectionEvents, 0) }
 
-func (p *epoll) AddListener(fd int) error { return p.add(fd, listenerEvents, true) }
+func (p *epoll) AddListener(fd int) error { return p.add(fd, listenerEvents, epollListener) }
 
-func (p *epoll) add(fd int, events uint32, listener bool) error {
+func (p *epoll) add(fd int, events uint32, kind epollFD) error {
 	table, err := tableFor(p.table, fd)
 	if err != nil {
 		return err
 	}
 	p.table = table
-	p.table[fd].listener = listener
-	return p.register(fd, events, p.table[fd].generation)
+	p.table[fd] = p.table[fd]&^epollListener | kind
+	return p.register(fd, events, p.table[fd])
 }
 
 // register tells the kernel. EEXIST is a descriptor that was removed and not closed: changing its registration looks at
 // the state of the socket anew, just as adding does.
-func (p *epoll) register(fd int, events, generation uint32) error {
-	ev := unix.EpollEvent{Events: events, Fd: int32(fd), Pad: int32(generation)}
+func (p *epoll) register(fd int, events uint32, mark epollFD) error {
+	ev := unix.EpollEvent{Events: events, Fd: int32(fd), Pad: int32(mark)}
 	err := unix.EpollCtl(p.fd, unix.EPOLL_CTL_ADD, fd, &ev)
 	if err == unix.EEXIST {
 		err = unix.EpollCtl(p.fd, unix.EPOLL_CTL_MOD, fd, &ev)
@@ -101,11 +103,11 @@ func (p *epoll) Remove(fd int) error {
 	if fd < 0 || fd >= len(p.table) {
 		return unix.ENOENT
 	}
-	p.table[fd].generation++
-	if !p.table[fd].listener {
+	was := p.table[fd]
+	p.table[fd] = was&^epollListener + epollGeneration
+	if was&epollListener == 0 {
 		return nil
 	}
-	p.table[fd].listener = false
 	if err := unix.EpollCtl(p.fd, unix.EPOLL_CTL_DEL, fd, nil); err != nil {
 		return fmt.Errorf("epoll_ctl: %w", err)
 	}
@@ -138,7 +140,7 @@ func (p *epoll) translate(events []Event, kernel []unix.EpollEvent) int {
 			p.wake.heard()
 			continue
 		}
-		if uint32(ev.Pad) != p.table[fd].generation {
+		if epollFD(ev.Pad) != p.table[fd] {
 			continue
 		}
 		events[n] = Event{FD: fd, Ready: epollReady(ev.Events), Hangup: epollHangup(ev.Events)}

@@ -70,6 +70,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Interest is a set of directions.
@@ -140,7 +142,8 @@ func millis(timeout time.Duration) int {
 	return int((min(timeout, maxWait) + time.Millisecond - 1) / time.Millisecond)
 }
 
-// tableFor returns the table, indexed by descriptor, long enough to hold fd. It doubles, so that a rising fd costs few copies.
+// tableFor returns the table, indexed by descriptor, long enough to hold fd. It grows to the descriptor limit at once:
+// memory that is not touched costs nothing, and copies of a rising table would be garbage. Beyond presized it doubles.
 func tableFor[T any](table []T, fd int) ([]T, error) {
 	if fd < 0 || fd > math.MaxInt32-1 {
 		return table, fmt.Errorf("descriptor %d out of range", fd)
@@ -148,6 +151,16 @@ func tableFor[T any](table []T, fd int) ([]T, error) {
 	if fd < len(table) {
 		return table, nil
 	}
-	table = slices.Grow(table, fd+1-len(table))
+	table = slices.Grow(table, max(fd+1, presized())-len(table))
 	return table[:cap(table)], nil
+}
+
+// presized is the number of descriptors that a table is made for.
+func presized() int {
+	const most = 1 << 20 // where the limit is meant to be none
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return 0
+	}
+	return int(min(uint64(limit.Cur), most))
 }
