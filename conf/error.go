@@ -3,7 +3,6 @@ package conf
 import (
 	"errors"
 	"fmt"
-	"strings"
 )
 
 // Error says which command is wrong, where it stands, and what was expected.
@@ -59,7 +58,7 @@ func in(file string, line int, err error) error {
 	return &at
 }
 
-// nearest returns the command that is most like word, or "" if none is like it.
+// nearest returns the command that is most like word, or "" if in none at least half of the letters are right.
 func nearest(word string) string {
 	best, distance := "", 3 // more than two wrong letters are no slip
 	for _, c := range table {
@@ -67,7 +66,7 @@ func nearest(word string) string {
 			best, distance = c.Name, d
 		}
 	}
-	if distance >= max(1, len(word)) || strings.TrimSpace(word) == "" {
+	if 2*distance > len(word) {
 		return ""
 	}
 	return best

@@ -3,7 +3,6 @@ package conf
 import (
 	"bytes"
 	"os"
-	"slices"
 	"time"
 )
 
@@ -200,7 +199,7 @@ func sayStatus(c *call) error {
 }
 
 // SaveStatus writes the report in HTML about a service to the file of web_stats and returns it. It is an error if there
-// is no such file, or if it cannot be written.
+// is no such file, or if it cannot be written. Readers of the file find the old report or the new one.
 func SaveStatus(s *Settings, service string, rt Runtime) (page []byte, err error) {
 	if s.WebStats == "" {
 		return nil, os.ErrNotExist
@@ -209,6 +208,5 @@ func SaveStatus(s *Settings, service string, rt Runtime) (page []byte, err error
 	if err := rt.StatusPage(service, &b); err != nil {
 		return nil, err
 	}
-	const mode = 0o644 // it is there to be read by others, such as a web server
-	return slices.Clip(b.Bytes()), os.WriteFile(s.WebStats, b.Bytes(), mode)
+	return b.Bytes(), saveFile(s.WebStats, b.Bytes())
 }

@@ -34,6 +34,7 @@ type ServerStatus struct {
 
 // ClientStatus is one entry of the client table.
 type ClientStatus struct {
+	Index    int // place in the client table
 	Address  string
 	Age      time.Duration // since its last connection
 	Server   int           // index of the server it used last; -1 = none of the table

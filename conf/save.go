@@ -10,12 +10,14 @@ import (
 	"time"
 )
 
-// Save writes the settings to a file as [Format] has them. The file is replaced as a whole, so that whoever reads it
+// Save writes the settings to a file as [Format] has them, in the manner of saveFile.
+func Save(s *Settings, file string, now time.Time) error { return saveFile(file, Format(s, file, now)) }
+
+// saveFile writes a file. It is replaced as a whole, so that whoever reads it
 // finds the old or the new one, and so that the old one stays if the disk is full; mode and owner stay. A link stays a
 // link. A file in a directory where pen may not make one, or whose owner pen may not give a file, is overwritten in
 // place, as is what is no regular file.
-func Save(s *Settings, file string, now time.Time) error {
-	text := Format(s, file, now)
+func saveFile(file string, text []byte) error {
 	target, err := filepath.EvalSymlinks(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		target = file

@@ -45,7 +45,7 @@ type Control struct {
 type Limits struct {
 	Connections int    // conn_max, -x: 0 = what the descriptor limit allows
 	Clients     int    // clients_max, -c: entries of the client table
-	Pending     int    // pending_max: connects under way, over all services
+	Pending     int    // pending_max: connects under way, over all services; one dead server would use up the 100 of the C pen
 	MultiAccept int    // -m: connections accepted in one turn of a reactor
 	Backlog     int    // -q: length of the kernel's queue of a listener
 	Reactors    int    // reactors: 0 = one per core
@@ -129,7 +129,7 @@ type Server struct {
 // Default returns pen's defaults, with one empty service named "default".
 func Default() *Settings {
 	return &Settings{
-		Limits:   Limits{Clients: 65536, Pending: 100, MultiAccept: 64, Backlog: 500},
+		Limits:   Limits{Clients: 65536, Pending: 4096, MultiAccept: 64, Backlog: 500},
 		Services: []*Service{NewService("default")},
 	}
 }

@@ -91,13 +91,14 @@ func (t *clients) resize(max int) {
 	t.mu.Unlock()
 }
 
-// recent returns copies of the entries of a service that were seen since a time, newest first, and their places.
+// recent returns copies of the entries of a service that were seen since a time, and their places, in whose order they
+// are.
 func (t *clients) recent(service int32, since int64) (found []client, places []int32) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for i := t.newest; i >= 0 && t.entries[i].seen >= since; i = t.entries[i].older {
-		if t.entries[i].key.service == service {
-			found, places = append(found, t.entries[i]), append(places, i)
+	for i := range t.entries {
+		if c := &t.entries[i]; c.key.service == service && c.seen >= since {
+			found, places = append(found, *c), append(places, int32(i))
 		}
 	}
 	return found, places

@@ -123,8 +123,15 @@ func Check(s *conf.Settings) error {
 	return err
 }
 
-// ForgetNames has the next Publish look host names up again. A name that then can't be resolved keeps its address.
-func (e *Engine) ForgetNames() { e.registry.names.forget() }
+// Refresh has the next Publish look host names up again and read the database of countries again. A name that then can't
+// be resolved keeps its address.
+func (e *Engine) Refresh() {
+	e.registry.names.forget()
+	e.registry.reread = true
+}
+
+// Matcher returns an access list of the plan in use, compiled.
+func (e *Engine) Matcher(list int) *conf.Matcher { return e.plan.Load().matchers[list] }
 
 // startOnly refuses to change what is decided at start.
 func startOnly(s *conf.Settings, old *plan) error {

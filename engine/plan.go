@@ -14,6 +14,7 @@ type plan struct {
 	settings *conf.Settings
 	services []*service
 	matchers [conf.ACLs]*conf.Matcher
+	geoip    *geoip // nil = none
 }
 
 // service is one front of a plan.
@@ -81,6 +82,7 @@ type registry struct {
 	servers  map[serverKey]*server
 	names    resolver
 	nextID   int32 // of a server
+	reread   bool  // the next compile reads files anew
 }
 
 // serverKey tells servers apart: by address, and by their order where one address stands in several places.
@@ -116,12 +118,8 @@ func (g *registry) server(key serverKey, a *address) *server {
 // compile makes a plan out of settings. Access lists that have not changed since the old plan are taken from there.
 func (g *registry) compile(s *conf.Settings, old *plan) (*plan, error) {
 	p := &plan{settings: s}
-	for i := range s.ACL {
-		if old != nil && slices.Equal(s.ACL[i], old.settings.ACL[i]) {
-			p.matchers[i] = old.matchers[i]
-		} else {
-			p.matchers[i] = s.ACL[i].Compile(nil)
-		}
+	if err := g.compileLists(p, old); err != nil {
+		return nil, err
 	}
 	for _, c := range s.Services {
 		v, err := g.compileService(p, c)
@@ -134,6 +132,25 @@ func (g *registry) compile(s *conf.Settings, old *plan) (*plan, error) {
 		p.services = append(p.services, v)
 	}
 	return p, nil
+}
+
+// compileLists compiles the access lists and opens the database of countries that they refer to.
+func (g *registry) compileLists(p, old *plan) (err error) {
+	s, reread := p.settings, g.reread
+	g.reread = false // also if it fails: the next change has nothing to do with the file
+	if old != nil && old.settings.GeoIP == s.GeoIP && !reread {
+		p.geoip = old.geoip
+	} else if p.geoip, err = openGeoIP(s.GeoIP); err != nil {
+		return err
+	}
+	for i := range s.ACL {
+		if old != nil && old.geoip == p.geoip && slices.Equal(s.ACL[i], old.settings.ACL[i]) {
+			p.matchers[i] = old.matchers[i]
+		} else {
+			p.matchers[i] = s.ACL[i].Compile(p.geoip.country)
+		}
+	}
+	return nil
 }
 
 func (g *registry) compileService(p *plan, c *conf.Service) (*service, error) {

@@ -81,7 +81,7 @@ func (c *counters) copy(v *service) []serverCounters {
 	return list
 }
 
-// Clients returns the clients of a service that have connected within a time, the most recent first. Bytes include
+// Clients returns the clients of a service that have connected within a time, in the order of the table. Bytes include
 // those of connections that are still open.
 func (e *Engine) Clients(service string, within time.Duration) []conf.ClientStatus {
 	v := e.service(service)
@@ -103,7 +103,7 @@ func (e *Engine) Clients(service string, within time.Duration) []conf.ClientStat
 	list := make([]conf.ClientStatus, len(found))
 	for i, c := range found {
 		list[i] = conf.ClientStatus{
-			Address: clientName(c.key.addr), Age: time.Duration(now - c.seen), Server: v.indexOf(c.server),
+			Index: int(places[i]), Address: clientName(c.key.addr), Age: time.Duration(now - c.seen), Server: v.indexOf(c.server),
 			Connects: c.connects, Sent: c.sent, Received: c.received,
 		}
 		for _, m := range live {

@@ -127,6 +127,9 @@ func open(start *conf.Draft, log *control.Log, stdout io.Writer) (*control.Contr
 			return nil, err
 		}
 	}
+	if err := c.OpenLogs(); err != nil {
+		return nil, err
+	}
 	if s.Process.PidFile != "" {
 		if err := daemon.WritePidFile(s.Process.PidFile); err != nil {
 			return nil, err

@@ -23,7 +23,6 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -52,8 +51,8 @@ type Control struct {
 	place    place          // where listener listens
 	signals  chan os.Signal // HUP, USR1, TERM, INT
 	urgent   chan os.Signal // read by Run: USR2, and TERM and INT once more
-	admits   conf.ACL       // the list that the control connections are checked against
-	stopped  chan struct{}  // closed when the engine has stopped; nil until it is told to
+	logs     *logs
+	stopped  chan struct{} // closed when the engine has stopped; nil until it is told to
 }
 
 // rootMessage is what pen says when it starts without a control socket because it would be root's.
@@ -79,7 +78,7 @@ func New(start *conf.Draft, o Options) (*Control, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Control{Options: o, start: start, settings: s, engine: e, penctl: newPenctl()}
+	c := &Control{Options: o, start: start, settings: s, engine: e, penctl: newPenctl(), logs: newLogs(o.Log)}
 	c.Log.SetDebug(s.Process.Debug)
 	to, err := c.placeFor(s)
 	if err != nil {
@@ -95,6 +94,16 @@ func New(start *conf.Draft, o Options) (*Control, error) {
 	c.adopt(s)
 	c.notify()
 	return c, nil
+}
+
+// OpenLogs opens the logs of requests and connections, or opens them again. It is called once before Run, when pen has
+// become who it runs as: the files are made by that account, and inside of its root directory.
+func (c *Control) OpenLogs() error {
+	targets, err := c.logs.open(c.settings, true)
+	if err == nil {
+		c.logs.use(c.engine, targets)
+	}
+	return err
 }
 
 // Addr returns where the control socket listens, or nil if there is none. It may be called before Run only.
@@ -157,6 +166,7 @@ func (c *Control) loop() {
 				c.listener.Close()
 			}
 			c.penctl.close()
+			c.logs.close()
 			return
 		}
 	}
@@ -195,11 +205,25 @@ func (c *Control) commit(d *conf.Draft) error {
 	return nil
 }
 
-// publish makes s the settings: the control socket is where s wants it, and the engine works by s.
+// publish makes s the settings: control socket and logs are where s wants them, and the engine works by s.
 func (c *Control) publish(s *conf.Settings) error {
 	if c.stopped != nil {
 		return errEnding
 	}
+	targets, err := c.logs.open(s, false)
+	if err != nil {
+		return err
+	}
+	if err := c.work(s); err != nil {
+		drop(targets)
+		return err
+	}
+	c.logs.use(c.engine, targets)
+	return nil
+}
+
+// work moves the control socket to where s wants it and has the engine work by s.
+func (c *Control) work(s *conf.Settings) error {
 	to, err := c.placeFor(s)
 	if err != nil {
 		return err
@@ -223,10 +247,7 @@ func (c *Control) publish(s *conf.Settings) error {
 func (c *Control) adopt(s *conf.Settings) {
 	c.settings = s
 	c.Log.SetDebug(s.Process.Debug)
-	if list := s.ACL[s.Control.ACL]; c.admits == nil || !slices.Equal(list, c.admits) {
-		c.admits = append(conf.ACL{}, list...)
-		c.penctl.setAdmit(list.Compile(nil).Permit)
-	}
+	c.penctl.setAdmit(c.engine.Matcher(s.Control.ACL).Permit)
 	traceback := "single"
 	if s.Process.AbortOnError {
 		traceback = "crash" // leaves a core file

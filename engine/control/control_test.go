@@ -500,7 +500,7 @@ func TestAbort(t *testing.T) {
 	if err := <-r.done; !errors.Is(err, ErrAborted) {
 		t.Errorf("got the error %v, want %v", err, ErrAborted)
 	}
-	if got, want := r.log.String(), "(*Control).loop"; !strings.Contains(got, want) {
+	if got, want := r.log.String(), "(*Control).Run"; !strings.Contains(got, want) {
 		t.Errorf("got %q logged, want %q in it", got, want)
 	}
 	r.signals <- syscall.SIGTERM // the control goroutine still runs

@@ -35,6 +35,14 @@ func NewLog(w io.Writer) *Log {
 // NewSyslog returns a Log that writes to the system's log as ident pen, facility user: for the background. Systems
 // whose log is no Unix socket (Solaris and illumos) are reached over UDP on this machine.
 func NewSyslog() (*Log, error) {
+	w, err := dialSyslog()
+	if err != nil {
+		return nil, err
+	}
+	return newLog(func(r slog.Record, text string) error { return writeSyslog(w, r.Level, text) }), nil
+}
+
+func dialSyslog() (*syslog.Writer, error) {
 	const priority = syslog.LOG_USER | syslog.LOG_INFO
 	w, err := syslog.New(priority, "pen")
 	if err != nil {
@@ -43,7 +51,7 @@ func NewSyslog() (*Log, error) {
 	if err != nil {
 		return nil, fmt.Errorf("syslog: %w", err)
 	}
-	return newLog(func(r slog.Record, text string) error { return writeSyslog(w, r.Level, text) }), nil
+	return w, nil
 }
 
 func newLog(emit func(slog.Record, string) error) *Log {

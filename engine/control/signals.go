@@ -57,17 +57,21 @@ func (c *Control) signal(sig os.Signal) {
 	}
 }
 
-// reload reads the configuration file again, as one change. A file with an error changes nothing.
+// reload opens the log files again by their names, as they may have been renamed, and reads the configuration file again,
+// as one change. A file with an error changes nothing.
 func (c *Control) reload() {
+	if err := c.OpenLogs(); err != nil {
+		c.Log.Error("the logs stay where they were", "err", err)
+	}
 	file := c.settings.Process.ConfigFile
 	if file == "" {
 		return
 	}
-	c.engine.ForgetNames()
+	c.engine.Refresh()
 	d := c.draft()
 	err := d.Load(file, c.Stdout)
 	if err == nil {
-		err = c.publish(d.Settings()) // changed or not: the names may have new addresses
+		err = c.publish(d.Settings()) // changed or not: names may have new addresses, and files new contents
 	}
 	if err == nil {
 		d.Finish(runtime{c.engine, c})

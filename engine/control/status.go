@@ -83,8 +83,8 @@ func (r *report) html(p *htmlWriter) {
 
 	fmt.Fprintf(p, "<h2>Active clients</h2>Max number of clients: %d<p>", r.clientsMax)
 	p.open("client", "address", "age(secs)", "last server", "connects", "sent", "received")
-	for i, c := range r.clients {
-		p.row(i, c.Address, int64(c.Age.Seconds()), c.Server, c.Connects, c.Sent, c.Received)
+	for _, c := range r.clients {
+		p.row(c.Index, c.Address, int64(c.Age.Seconds()), c.Server, c.Connects, c.Sent, c.Received)
 	}
 	p.close()
 
@@ -124,9 +124,9 @@ func (r *report) text() []string {
 	}
 	say("Max number of clients: %d", r.clientsMax)
 	say("Active clients:")
-	for i, c := range r.clients {
+	for _, c := range r.clients {
 		say("Client %d status:\naddress %s\nlast used %d\nlast server %d\nconnects %d\n%d sent, %d received\n",
-			i, c.Address, r.at.Add(-c.Age).Unix(), c.Server, c.Connects, c.Sent, c.Received)
+			c.Index, c.Address, r.at.Add(-c.Age).Unix(), c.Server, c.Connects, c.Sent, c.Received)
 	}
 	say("Max number of connections: %d", r.connectionsMax)
 	say("Active connections:")
