@@ -165,6 +165,8 @@ func condition(name string, reference bool) (bool, error) {
 		return reference, nil
 	case "root":
 		return os.Geteuid() == 0, nil
+	case "race": // the programs have been built with the race detector, which takes memory and time
+		return os.Getenv("PEN_RACE") != "", nil
 	case "ipv6":
 		return hasIPv6(), nil
 	}
