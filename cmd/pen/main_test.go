@@ -5,7 +5,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"sync"
 	"testing"
 )
@@ -44,10 +43,7 @@ var binaries = sync.OnceValues(func() (string, error) {
 	for _, p := range programs {
 		args = append(args, "pen/cmd/"+p)
 	}
-	cmd := exec.Command(filepath.Join(runtime.GOROOT(), "bin", "go"), args...)
-	if _, err := os.Stat(cmd.Path); err != nil {
-		cmd = exec.Command("go", args...)
-	}
+	cmd := exec.Command("go", args...)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go %q: %w\n%s", args, err, out)
