@@ -49,6 +49,13 @@ func (r *running) Owner(fd int) int {
 	return -1
 }
 func (r *running) Idlers(string) int { return 4 }
+func (r *running) Datagrams(string) DatagramStatus {
+	return DatagramStatus{
+		Flows:       FlowStatus{Active: 2, Begun: 9, Moved: 1, Evicted: 3},
+		FromClients: Traffic{20, 1000}, ToServers: Traffic{19, 990}, FromServers: Traffic{18, 2000}, ToClients: Traffic{17, 1990},
+		Dropped: []Drop{{"denied", 1}, {"kernel", 5}},
+	}
+}
 func (r *running) Blacklist(service string, n int, d time.Duration) {
 	r.did = append(r.did, fmt.Sprintf("blacklist %s %d %s", service, n, d))
 }
@@ -168,6 +175,17 @@ func TestReplies(t *testing.T) {
 		{"no http", ""},
 		{"no transparent", ""},
 		{"no udp", ""},
+		{"udp", ""},
+		{"datagrams x", "datagrams: expected json, not 'x'\n"},
+		{"udp_timeout", "60\n"},
+		{"udp_timeout 0", "0\n"},
+		{"udp_responses", "0\n"},
+		{"udp_responses 1", "1\n"},
+		{"datagrams", "flows active 2 begun 9 moved 1 evicted 3\nfrom clients 20 bytes 1000\nto servers 19 bytes 990\n" +
+			"from servers 18 bytes 2000\nto clients 17 bytes 1990\ndropped denied 1\ndropped kernel 5\n"},
+		{"datagrams json", `{"flows":{"active":2,"begun":9,"moved":1,"evicted":3},"from_clients":{"datagrams":20,"bytes":1000},` +
+			`"to_servers":{"datagrams":19,"bytes":990},"from_servers":{"datagrams":18,"bytes":2000},"to_clients":{"datagrams":17,"bytes":1990},` +
+			`"dropped":[{"why":"denied","datagrams":1},{"why":"kernel","datagrams":5}]}` + "\n"},
 		{"source 127.0.0.1", ""},
 	}
 	s := settings(t, start...)

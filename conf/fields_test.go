@@ -26,7 +26,7 @@ func fieldChanges() []fieldChange {
 			}})
 		case path == "Service.Servers":
 			walk("Server", t.Elem(), func(s *Settings) reflect.Value { return at(s).Index(0) })
-		case path == "Service.Name" || path == "Service.UDP": // the first service's name is fixed, udp is to come
+		case path == "Service.Name": // the first service's name is fixed
 		case t.Kind() == reflect.Struct:
 			for i := range t.NumField() {
 				name := t.Field(i).Name

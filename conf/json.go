@@ -31,8 +31,13 @@ type (
 		ACL         int    `json:"acl"`
 		Sent        uint64 `json:"sent"`     // towards the server
 		Received    uint64 `json:"received"` // from the server
-		Failed      int64  `json:"failed"`   // Unix time of the last failure, 0 = none
-		Blacklisted bool   `json:"blacklisted"`
+
+		// The same counted in datagrams.
+		SentDatagrams     uint64 `json:"sent_datagrams,omitempty"`
+		ReceivedDatagrams uint64 `json:"received_datagrams,omitempty"`
+
+		Failed      int64 `json:"failed"` // Unix time of the last failure, 0 = none
+		Blacklisted bool  `json:"blacklisted"`
 	}
 
 	// clientJSON is an element of the array that recent json replies.
@@ -82,6 +87,7 @@ func (c *call) serversJSON() []serverJSON {
 			Server: i, Address: r.Address, Port: r.Port, Connections: r.Connections,
 			Max: s.Max, Hard: s.Hard, Weight: s.Weight, Prio: s.Prio, ACL: s.ACL,
 			Sent: r.Sent, Received: r.Received, Failed: r.Failed, Blacklisted: r.Blacklisted,
+			SentDatagrams: r.SentDatagrams, ReceivedDatagrams: r.ReceivedDatagrams,
 		})
 	}
 	return list

@@ -29,6 +29,9 @@ func (Offline) ConnectionsMax() int { return 0 }
 // Owner returns -1.
 func (Offline) Owner(int) int { return -1 }
 
+// Datagrams returns zeros.
+func (Offline) Datagrams(string) DatagramStatus { return DatagramStatus{} }
+
 // Idlers returns 0.
 func (Offline) Idlers(string) int { return 0 }
 

@@ -23,10 +23,6 @@ var laterCommands = []*Command{
 		Name: "transparent", Help: "Connect to servers from the client's address.", NoHelp: "Connect to servers from an address of pen.",
 		Later: true, perService: true, kind: absent("no transparent"),
 	},
-	{
-		Name: "udp", Help: "Forward datagrams, like option -U.", NoHelp: "Forward streams.",
-		Later: true, perService: true, kind: absent("no udp"),
-	},
 }
 
 // absent is the kind of a setting that does not exist yet; line is what is written for it, "" for nothing.

@@ -14,6 +14,7 @@ type Runtime interface {
 	Connection(n int) (c ConnectionStatus, open bool)
 	ConnectionsMax() int                                   // size of the connection table: numbers are below it
 	Owner(fd int) (connection int)                         // -1 if the descriptor belongs to no connection
+	Datagrams(service string) DatagramStatus               // of a service of datagrams; of another one all is 0
 	Idlers(service string) int                             // idle connections that are open now
 	Blacklist(service string, server int, d time.Duration) // exclude for d; 0 lifts it
 	CloseConnection(n int)                                 // nothing happens if n is not in use
@@ -23,13 +24,15 @@ type Runtime interface {
 
 // ServerStatus is what a server has done so far. Bytes are counted since start and survive a new configuration.
 type ServerStatus struct {
-	Address     string // resolved IP address or path; as configured if it is not resolved
-	Port        int    // 1 for a path, as in pen
-	Connections int    // established now
-	Sent        uint64 // bytes written towards the server
-	Received    uint64 // bytes read from the server
-	Failed      int64  // Unix time of the last failure, 0 = none or lifted: the "status" of the HTML report
-	Blacklisted bool   // excluded now
+	Address           string // resolved IP address or path; as configured if it is not resolved
+	Port              int    // 1 for a path, as in pen
+	Connections       int    // established now
+	Sent              uint64 // bytes written towards the server
+	Received          uint64 // bytes read from the server
+	SentDatagrams     uint64 // how many these bytes came in, in a service of datagrams
+	ReceivedDatagrams uint64
+	Failed            int64 // Unix time of the last failure, 0 = none or lifted: the "status" of the HTML report
+	Blacklisted       bool  // excluded now
 }
 
 // ClientStatus is one entry of the client table.
@@ -54,4 +57,34 @@ type ConnectionStatus struct {
 	Client      string
 	ClientIndex int // place in the client table
 	Server      int // index; -1 = none of the table
+}
+
+// DatagramStatus is what a service of datagrams has done since start; it survives a new configuration.
+type DatagramStatus struct {
+	Flows       FlowStatus `json:"flows"`
+	FromClients Traffic    `json:"from_clients"`
+	ToServers   Traffic    `json:"to_servers"`
+	FromServers Traffic    `json:"from_servers"`
+	ToClients   Traffic    `json:"to_clients"`
+	Dropped     []Drop     `json:"dropped"` // each reason that there is, also with 0
+}
+
+// FlowStatus counts flows: a flow is what goes on between one address and port of a client and its server.
+type FlowStatus struct {
+	Active  int    `json:"active"`
+	Begun   uint64 `json:"begun"`
+	Moved   uint64 `json:"moved"`   // to another server, as their own one failed, was excluded or taken out
+	Evicted uint64 `json:"evicted"` // ended to make room for others
+}
+
+// Traffic is a number of datagrams and of the bytes in them, without headers.
+type Traffic struct {
+	Datagrams uint64 `json:"datagrams"`
+	Bytes     uint64 `json:"bytes"`
+}
+
+// Drop is how many datagrams were dropped for one reason.
+type Drop struct {
+	Why       string `json:"why"` // one word
+	Datagrams uint64 `json:"datagrams"`
 }

@@ -55,7 +55,7 @@ type Limits struct {
 // Service is one front: an address to listen on and the servers behind it.
 type Service struct {
 	Name      string // "default" unless a file says "service NAME"
-	UDP       bool   // -U
+	UDP       bool   // udp, -U: datagrams, not streams
 	Listen    string // [host:]port or a path; "" = not open
 	Servers   []Server
 	Emergency string // -e: host:port or a path, the server of last resort; "" = none
@@ -63,6 +63,7 @@ type Service struct {
 	Balance   Balance
 	Timeout   Timeout
 	TCP       TCP
+	Flow      Flow
 	ClientACL int    // client_acl: index into Settings.ACL
 	Dummy     bool   // dummy: answer as a web server, without servers
 	Idlers    int    // idlers: idle connections to the servers that are kept open
@@ -104,6 +105,12 @@ type TCP struct {
 	Block          bool      // block: accepted and without effect, as in pen
 }
 
+// Flow says when a flow of datagrams, which has no end of its own, is over.
+type Flow struct {
+	Timeout   time.Duration // udp_timeout: without a datagram either way; 0 = never, as in pen
+	Responses int           // udp_responses: answers to each datagram of the client; 0 = any number
+}
+
 // FastClose says which end of a stream closes both sides at once instead of half-closing.
 type FastClose uint8
 
@@ -129,7 +136,7 @@ type Server struct {
 // Default returns pen's defaults, with one empty service named "default".
 func Default() *Settings {
 	return &Settings{
-		Limits:   Limits{Clients: 65536, Pending: 4096, MultiAccept: 64, Backlog: 500},
+		Limits:   Limits{Clients: 65536, Pending: 4096, MultiAccept: 64, Backlog: 4096},
 		Services: []*Service{NewService("default")},
 	}
 }
@@ -139,6 +146,7 @@ func NewService(name string) *Service {
 	return &Service{
 		Name:    name,
 		Timeout: Timeout{Connect: 3 * time.Second, Blacklist: 30 * time.Second},
+		Flow:    Flow{Timeout: time.Minute},
 	}
 }
 

@@ -26,6 +26,8 @@ func Format(s *Settings, file string, now time.Time) []byte {
 		pens[name] = true
 		writeLines(&b, Lookup(name), s, first)
 	}
+	pens[udp.Name] = true
+	writeLines(&b, udp, s, first) // before the addresses: the names of ports are those of udp or tcp
 	for _, row := range table {
 		if !pens[row.Name] {
 			writeLines(&b, row, s, first)
@@ -33,8 +35,9 @@ func Format(s *Settings, file string, now time.Time) []byte {
 	}
 	for _, v := range s.Services[1:] {
 		fmt.Fprintf(&b, "service %s\n", Quote(v.Name))
+		writeLines(&b, udp, s, v)
 		for _, row := range table {
-			if row.perService {
+			if row.perService && row != udp {
 				writeLines(&b, row, s, v)
 			}
 		}

@@ -54,7 +54,7 @@ func start(t *testing.T, change func(*conf.Settings, *conf.Service)) *Engine {
 }
 
 // backend serves each connection with f for the test's time.
-func backend(t *testing.T, f func(*net.TCPConn)) conf.Server {
+func backend(t testing.TB, f func(*net.TCPConn)) conf.Server {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -31,6 +31,7 @@ type reactor struct {
 	stopping bool
 
 	owner     []*session // by descriptor; nil = no session's
+	top       int        // descriptors that were ever owned are below it
 	spare     []*session // unused, so that a connection allocates nothing
 	sessions  int        // in use
 	listeners []*listener
@@ -218,6 +219,7 @@ func (r *reactor) own(fd int, s *session) {
 		r.owner = append(r.owner, make([]*session, fd+ownerStep-len(r.owner))...)
 	}
 	r.owner[fd] = s
+	r.top = max(r.top, fd+1)
 }
 
 // ownerStep is by how many descriptors the table of owners grows when the descriptor limit was raised after start.
@@ -232,7 +234,7 @@ func (r *reactor) discard(fd int) {
 
 // each calls f for every session in use, in no order.
 func (r *reactor) each(f func(*session)) {
-	for fd, s := range r.owner {
+	for fd, s := range r.owner[:r.top] {
 		if s != nil && (int(s.sock[down].FD) == fd || s.sock[down].FD < 0) {
 			f(s)
 		}

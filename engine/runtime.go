@@ -48,6 +48,8 @@ func (e *Engine) Servers(service string) []conf.ServerStatus {
 		for i, c := range sums {
 			list[i].Sent += c.sent
 			list[i].Received += c.received
+			list[i].SentDatagrams += c.sentDatagrams
+			list[i].ReceivedDatagrams += c.receivedDatagrams
 		}
 	}
 	return list

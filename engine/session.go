@@ -140,7 +140,7 @@ func (r *reactor) begin(v *service, number int32, fd int, from netip.AddrPort) {
 	}
 	switch {
 	case s.state == stateFree: // the poller did not take it
-	case !v.acl.Permit(s.client.Unmap()):
+	case !v.acl.Permit(s.client):
 		r.turnAway(s)
 	case v.conf.Dummy || v.conf.TCP.Peek:
 		r.touch(s)
@@ -231,7 +231,7 @@ func (r *reactor) connect(s *session, p *place) bool {
 func (r *reactor) admits(s *session, p *place) bool {
 	return p.usable() &&
 		(p.index < 0 || !p.blacklisted(r.now)) &&
-		p.acl.Permit(s.client.Unmap()) &&
+		p.acl.Permit(s.client) &&
 		p.reserve(p.limit(p.id == s.last))
 }
 
