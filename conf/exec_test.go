@@ -17,7 +17,7 @@ type running struct{ did []string }
 
 func (r *running) Servers(string) []ServerStatus {
 	return []ServerStatus{
-		{Address: "192.0.2.1", Port: 80, Connections: 2, Sent: 10, Received: 20, Failed: 1700000000, Blacklisted: true},
+		{Address: "192.0.2.1", Port: 80, Connections: 2, Sent: 10, Received: 20, Failed: 1700000000, Blacklisted: true, Health: "down", Reason: "refused", Share: 50},
 		{Address: "/run/app", Port: 1},
 	}
 }
@@ -220,15 +220,39 @@ func TestErrors(t *testing.T) {
 		{"acl 1 permit ::1 ::2", "acl: expected nothing after an IPv6 address, not '::2'"},
 		{"acl 1 permit country", "acl: expected the two letters of a country after country"},
 		{"acl 1 permit country Sweden", "acl: expected the two letters of a country, not 'Sweden'"},
-		{"server", "server: expected server N acl|address|port|max|hard|blacklist|weight|prio VALUE ..."},
+		{"server", "server: expected server N acl|address|port|max|hard|blacklist|weight|prio|probe|ready|drain|maint [VALUE] ..."},
 		{"server x max 1", "server: expected the number of a server from 0 to 65535, not 'x'"},
 		{"server 2000000000 max 1", "server: expected the number of a server from 0 to 65535, not '2000000000'"},
 		{"server 0 max 1 hard", "server: expected a value after 'hard'"},
-		{"server 0 max 1 colour red", "server: expected acl, address, port, max, hard, blacklist, weight or prio, not 'colour'"},
+		{"server 0 max 1 colour red", "server: expected acl, address, port, max, hard, blacklist, weight, prio, probe, ready, drain or maint, not 'colour'"},
 		{"server 0 max -1", "server: expected max, a number of connections, from 0 to 2147483647, not '-1'"},
 		{"server 0 port 65536", "server: a port is a number from 0 to 65535 or the name of a tcp service, not '65536'"},
 		{"server 0 address a:b", "server: expected an address: 'a:b' is neither a name nor an IP address"},
 		{"listen 127.0.0.1:", "listen: expected [host:]port or a path to listen on, not '127.0.0.1:': a port is a number from 0 to 65535 or the name of a tcp service, not ''"},
+		{"agent 0", "agent: expected the port of the agents from 1 to 65535, not '0'"},
+		{"all_down ajar", "all_down: expected closed or open, not 'ajar'"},
+		{"on_down flee", "on_down: expected keep or close, not 'flee'"},
+		{"probe ping", "probe: expected a probe by tcp, tls, http, smtp, dns, udp or exec, not 'ping'"},
+		{"probe http", "probe: expected PATH after http"},
+		{"probe http x", "probe: expected a path that begins with / and has no blanks, not 'x'"},
+		{"probe http / expect", "probe: expected a value after 'expect'"},
+		{"probe dns a..b", "probe: expected the name of a host, not 'a..b'"},
+		{"probe udp 0f0", "probe: expected pairs of hexadecimal digits, not '0f0'"},
+		{"probe exec true", "probe: a probe by exec is not possible on the control socket, only at start or in a file"},
+		{"probe tcp expect x", "probe: expect goes with http only"},
+		{"probe tcp host x", "probe: host goes with http and tls only"},
+		{"probe tcp interval 0.05", "probe: expected interval, the time between two probes, in seconds from 0.1 to 86400, not '0.05'"},
+		{"probe tcp timeout 1e3", "probe: expected timeout, the time for a probe, in seconds from 0.01 to 3600, not '1e3'"},
+		{"probe tcp rise 0", "probe: expected rise, a number of good answers, from 1 to 1000, not '0'"},
+		{"probe tcp colour red", "probe: expected expect, host, interval, timeout, rise, fall or port, not 'colour'"},
+		{"server 0 probe", "server: expected a probe, none or default after 'probe'"},
+		{"server 0 drain probe exec true", "server: a probe by exec is not possible on the control socket, only at start or in a file"},
+		{"client_rate 5", "client_rate: expected N/SECONDS with seconds from 1 to 2147483647, not ''"},
+		{"client_rate x/5", "client_rate: expected N/SECONDS with a number of connections from 1 to 2147483647, not 'x'"},
+		{"limit_action reject 5", "limit_action: expected reject or tarpit [SECONDS], not 'reject 5'"},
+		{"queue 0", "queue: expected a number of clients from 1 to 16777216, not '0'"},
+		{"queue 5 for 3", "queue: expected timeout SECONDS, not 'for 3'"},
+		{"queue 5 timeout x", "queue: expected the time of a queue in seconds from 0.001 to 86400, not 'x'"},
 		{"source BAD", "unable to set source address to 'BAD'"},
 		{"tcp_fastclose left", "tcp_fastclose: expected up, down, both or off, not 'left'"},
 		{"access_log f xml", "access_log: expected json or text, not 'xml'"},
@@ -368,12 +392,12 @@ func TestStatusWritesTheFile(t *testing.T) {
 }
 
 func TestJSON(t *testing.T) {
-	s := settings(t, "hash", "server 0 address www1 port 80 max 10 acl 2", "server 1 address /run/app")
+	s := settings(t, "hash", "server 0 address www1 port 80 max 10 acl 2", "server 1 address /run/app drain")
 	tests := []struct{ line, want string }{
-		{"mode json", `{"hash":true,"roundrobin":false,"stubborn":false,"weight":false,"prio":false}`},
+		{"mode json", `{"hash":true,"roundrobin":false,"stubborn":false,"weight":false,"prio":false,"least_connections":false,"two_choices":false,"maglev":false}`},
 		{"servers json", `[{"server":0,"address":"192.0.2.1","port":80,"connections":2,"max":10,"hard":0,"weight":0,"prio":0,"acl":2,` +
-			`"sent":10,"received":20,"failed":1700000000,"blacklisted":true},{"server":1,"address":"/run/app","port":1,"connections":0,` +
-			`"max":0,"hard":0,"weight":0,"prio":0,"acl":0,"sent":0,"received":0,"failed":0,"blacklisted":false}]`},
+			`"sent":10,"received":20,"failed":1700000000,"blacklisted":true,"health":"down","reason":"refused","share":50,"admin":"ready"},{"server":1,"address":"/run/app","port":1,"connections":0,` +
+			`"max":0,"hard":0,"weight":0,"prio":0,"acl":0,"sent":0,"received":0,"failed":0,"blacklisted":false,"health":"","reason":"","share":0,"admin":"drain"}]`},
 		{"recent 10 json", `[{"address":"198.51.100.1","age":5,"server":1,"connects":3,"sent":100,"received":200}]`},
 		{"connection 1 json", `{"connection":1,"state":2,"downfd":8,"upfd":9,"pending_down":3,"pending_up":4,"client":"198.51.100.1","server":1}`},
 		{"connection json", `{"connection":0,"state":0,"downfd":-1,"upfd":-1,"pending_down":0,"pending_up":0,"client":"","server":0}`},

@@ -48,8 +48,8 @@ func other(v reflect.Value) {
 	switch {
 	case v.Type() == reflect.TypeFor[time.Duration]():
 		v.SetInt(v.Int() + int64(time.Second))
-	case v.Type() == reflect.TypeFor[FastClose]():
-		v.SetUint(uint64(FastCloseDown))
+	case v.Kind() == reflect.Uint8:
+		v.SetUint(v.Uint() + 1)
 	case v.Kind() == reflect.Bool:
 		v.SetBool(!v.Bool())
 	case v.Kind() == reflect.Int:

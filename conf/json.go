@@ -16,6 +16,10 @@ type (
 		Stubborn   bool `json:"stubborn"`
 		Weight     bool `json:"weight"`
 		Prio       bool `json:"prio"`
+
+		LeastConnections bool `json:"least_connections"`
+		TwoChoices       bool `json:"two_choices"`
+		Maglev           bool `json:"maglev"`
 	}
 
 	// serverJSON is an element of the array that servers json replies.
@@ -36,8 +40,12 @@ type (
 		SentDatagrams     uint64 `json:"sent_datagrams,omitempty"`
 		ReceivedDatagrams uint64 `json:"received_datagrams,omitempty"`
 
-		Failed      int64 `json:"failed"` // Unix time of the last failure, 0 = none
-		Blacklisted bool  `json:"blacklisted"`
+		Failed      int64  `json:"failed"` // Unix time of the last failure, 0 = none
+		Blacklisted bool   `json:"blacklisted"`
+		Health      string `json:"health"` // what probes say: up, down or probing; "" = not probed
+		Reason      string `json:"reason"` // why it is down; "" = it is not
+		Share       int    `json:"share"`  // percent of its weight that it gets now, by its agent and slow_start
+		Admin       string `json:"admin"`  // what the operator says: ready, drain or maint
 	}
 
 	// clientJSON is an element of the array that recent json replies.
@@ -87,6 +95,7 @@ func (c *call) serversJSON() []serverJSON {
 			Server: i, Address: r.Address, Port: r.Port, Connections: r.Connections,
 			Max: s.Max, Hard: s.Hard, Weight: s.Weight, Prio: s.Prio, ACL: s.ACL,
 			Sent: r.Sent, Received: r.Received, Failed: r.Failed, Blacklisted: r.Blacklisted,
+			Health: r.Health, Reason: r.Reason, Share: r.Share, Admin: s.Admin.String(),
 			SentDatagrams: r.SentDatagrams, ReceivedDatagrams: r.ReceivedDatagrams,
 		})
 	}

@@ -60,7 +60,7 @@ func TestLoadErrors(t *testing.T) {
 FILE:3: timeout: expected seconds from 1 to 2147483647, not 'x'
 FILE:6: tcp_fastclose: expected tcp_fastclose up|down|both|off
 FILE:7: no such: unknown command 'such'; the command help lists all commands
-INNER:2: server: expected server N acl|address|port|max|hard|blacklist|weight|prio VALUE ...
+INNER:2: server: expected a value after 'max'
 FILE:9: include: stat /none: no such file or directory
 FILE:10: write: not possible in a file, only at start or on the control socket
 FILE:11: exit: not possible in a file, only on the control socket

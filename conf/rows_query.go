@@ -100,7 +100,7 @@ func sayServers(c *call) error {
 func sayMode(c *call) error {
 	b := c.service.Balance
 	if c.asJSON() {
-		return c.json(modeJSON{b.Hash, b.RoundRobin, b.Stubborn, b.Weight, b.Prio})
+		return c.json(modeJSON{b.Hash, b.RoundRobin, b.Stubborn, b.Weight, b.Prio, b.LeastConnections, b.TwoChoices, b.Maglev})
 	}
 	if len(c.args) > 0 {
 		return c.wrong("expected json, not '%s'", clip(c.args[0]))
@@ -111,7 +111,16 @@ func sayMode(c *call) error {
 		}
 		return "no "
 	}
-	c.printf("%shash %sroundrobin %sstubborn %sweight %sprio\n", no(b.Hash), no(b.RoundRobin), no(b.Stubborn), no(b.Weight), no(b.Prio))
+	c.printf("%shash %sroundrobin %sstubborn %sweight %sprio", no(b.Hash), no(b.RoundRobin), no(b.Stubborn), no(b.Weight), no(b.Prio))
+	for _, ours := range []struct {
+		on   bool
+		name string
+	}{{b.LeastConnections, "least_connections"}, {b.TwoChoices, "two_choices"}, {b.Maglev, "maglev"}} {
+		if ours.on { // scripts of pen do not know them
+			c.printf(" %s", ours.name)
+		}
+	}
+	c.printf("\n")
 	return nil
 }
 

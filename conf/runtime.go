@@ -31,8 +31,11 @@ type ServerStatus struct {
 	Received          uint64 // bytes read from the server
 	SentDatagrams     uint64 // how many these bytes came in, in a service of datagrams
 	ReceivedDatagrams uint64
-	Failed            int64 // Unix time of the last failure, 0 = none or lifted: the "status" of the HTML report
-	Blacklisted       bool  // excluded now
+	Failed            int64  // Unix time of the last failure, 0 = none or lifted: the "status" of the HTML report
+	Blacklisted       bool   // excluded now
+	Health            string // what probes say: up, down or probing; "" = not probed
+	Reason            string // why it is down; "" = it is not
+	Share             int    // percent of its weight that it gets now, by its agent and slow_start
 }
 
 // ClientStatus is one entry of the client table.

@@ -62,6 +62,8 @@ type Service struct {
 	Abuse     string // -B: host:port or a path, for clients that ClientACL denies; "" = none
 	Balance   Balance
 	Timeout   Timeout
+	Health    Health
+	Limit     Limit
 	TCP       TCP
 	Flow      Flow
 	ClientACL int    // client_acl: index into Settings.ACL
@@ -84,6 +86,10 @@ type Balance struct {
 	Weight     bool // -W
 	Prio       bool // prio
 	Stubborn   bool // -s: no fail-over
+
+	LeastConnections bool // least_connections
+	TwoChoices       bool // two_choices
+	Maglev           bool // maglev
 }
 
 // Timeout holds the durations of a service; pen takes and shows them in whole seconds.
@@ -131,6 +137,8 @@ type Server struct {
 	Weight  int
 	Prio    int
 	ACL     int // index into Settings.ACL
+	Admin   Admin
+	Probe   Probe // Kind "" = as Health.Probe, NoProbe = not probed
 }
 
 // Default returns pen's defaults, with one empty service named "default".

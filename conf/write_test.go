@@ -39,6 +39,10 @@ var goldens = map[string][]string{
 		"control_acl 2", "debug 3", "delayed_forward", "drain 30", "dummy", "emergency sorry.example:80:10", "epoll", "exit_enabled", "foreground",
 		"geoip /var/lib/GeoIP/country.mmdb", "hash", "idle_timeout 600", "idlers 3", "keepalive", "listen [::1]:8080", "listen_queue 1000",
 		"log logger:10000", "multi_accept 8", "peek", "pending_max 50", "pid_file /run/pen.pid", "prio", "reactors 2", "roundrobin",
+		"least_connections", "maglev", "two_choices", "agent 8000", "all_down open", "observe 10", "on_down close", "slow_start 60",
+		"probe http /a,b expect 'all is well' host www.example interval 0.5 timeout 0.25 rise 1 fall 4 port 8080",
+		"client_max 20", "client_rate 100/10", "limit_action tarpit 2.5", "queue 100 timeout 7",
+		"server 3 maint probe exec '/bin/test -e /run/app'", "server 2 drain probe none",
 		"server 0 address www1 port 80 max 10 hard 12 weight 3 prio 4 acl 5", "server 2 address 2001:db8::2 port 81", "server 3 address '/run/an app'",
 		"source 192.0.2.1", "stubborn", "tcp_fastclose both", "tcp_nodelay", "timeout 5", "tracking 60", "user pen", "web_stats /run/pen.html", "weight",
 		"service mail", "listen 25", "server 0 address mx port 25 weight 9", "log '/var/log/it''s mail'", "service web", "hash",
@@ -146,7 +150,8 @@ func randomSettings(r *rand.Rand) *Settings {
 		list := strings.Fields(words)
 		return list[r.IntN(len(list))]
 	}
-	const keys = "acl address port max hard weight prio"
+	const keys = "acl address port max hard weight prio drain probe"
+	probes := []string{"tcp", "tls host a.b port 7", "http / expect 2xx", "dns a.b timeout 0.123", "udp 00ff rise 7", "smtp fall 9", "exec x interval 60"}
 	for range r.IntN(150) {
 		row := table[r.IntN(len(table))]
 		words := []string{row.Name}
@@ -166,6 +171,8 @@ func randomSettings(r *rand.Rand) *Settings {
 			for range 1 + r.IntN(5) {
 				words = append(words, pick(keys), pick("0 1 7 80 65535 2147483647 0.0.0.0 ::1 www.example /run/x '"))
 			}
+		case row.Name == "probe":
+			words = append(words, strings.Fields(probes[r.IntN(len(probes))])...)
 		case row.Args != "":
 			words = append(words, pick("0 1 7 80 2147483647 127.0.0.1 [::1]:80 www:80 /run/x #x '/a'b web mail up both syslog"))
 			if row.Name == "access_log" {
@@ -184,7 +191,9 @@ func randomSettings(r *rand.Rand) *Settings {
 func TestWriteCoversTheSettings(t *testing.T) {
 	base := func() *Settings {
 		s := Default()
-		s.Services[0].Servers = []Server{{Address: "www"}}
+		s.Services[0].Servers = []Server{{Address: "www", Probe: NewProbe("tcp")}}
+		s.Services[0].Health.Probe = NewProbe("tcp")
+		s.Services[0].Limit = Limit{Queue: 1, QueueTime: time.Second, Rate: 1, RateTime: time.Second, Tarpit: true, TarpitTime: time.Second}
 		s.Services[0].AccessLog.To = "syslog" // without it JSON means nothing
 		return s
 	}
