@@ -43,8 +43,10 @@ func newClients(max int) *clients {
 }
 
 // visit enters a connection of the client and returns its place in the table and the server it was last sent to. A
-// client that stayed away for longer than tracking is new; tracking 0 remembers for ever.
-func (t *clients) visit(k clientKey, now int64, tracking time.Duration) (place, server int32) {
+// client that stayed away for longer than tracking is new; tracking 0 remembers for ever. The server that choose comes up
+// with is noted as the one it is being sent to, before anybody else sees the entry: all of a burst of connections
+// of a new client go to one server, whichever reactors they are on.
+func (t *clients) visit(k clientKey, now int64, tracking time.Duration, choose func(last int32) (server int32)) (place, last int32) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	i, ok := t.index[k]
@@ -62,7 +64,9 @@ func (t *clients) visit(k clientKey, now int64, tracking time.Duration) (place, 
 	}
 	c.seen = now
 	c.connects++
-	return i, c.server
+	last = c.server
+	c.server = choose(last)
+	return i, last
 }
 
 // assign remembers that the client is being sent to the server. It does nothing if the client has lost its place.

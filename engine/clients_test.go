@@ -2,11 +2,36 @@ package engine
 
 import (
 	"net/netip"
+	"sync"
 	"testing"
 	"time"
 )
 
 func key(s string) clientKey { return clientKey{0, netip.MustParseAddr(s)} }
+
+// nowhere chooses no server.
+func nowhere(int32) int32 { return none }
+
+// All connections of a burst see the server that the first of them is sent to.
+func TestClientsChooseOnce(t *testing.T) {
+	table := newClients(10)
+	chosen := 0
+	choose := func(last int32) int32 {
+		if last == none {
+			chosen++
+			return 7
+		}
+		return last
+	}
+	var burst sync.WaitGroup
+	for range 100 {
+		burst.Go(func() { table.visit(key("10.0.0.1"), 0, 0, choose) })
+	}
+	burst.Wait()
+	if chosen != 1 {
+		t.Errorf("a server was chosen %d times for one client", chosen)
+	}
+}
 
 func TestClientsRemember(t *testing.T) {
 	const a, b, c = "10.0.0.1", "10.0.0.2", "2001:db8::1"
@@ -33,7 +58,7 @@ func TestClientsRemember(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			table := newClients(tt.max)
 			for i, s := range tt.steps {
-				place, got := table.visit(key(s.client), int64(s.at), tt.tracking)
+				place, got := table.visit(key(s.client), int64(s.at), tt.tracking, nowhere)
 				if got != s.want {
 					t.Errorf("step %d: client %s was last sent to %d, want %d", i, s.client, got, s.want)
 				}
@@ -49,9 +74,9 @@ func TestClientsRemember(t *testing.T) {
 func TestClientsOfServicesAreApart(t *testing.T) {
 	table := newClients(10)
 	addr := netip.MustParseAddr("10.0.0.1")
-	place, _ := table.visit(clientKey{0, addr}, 0, 0)
+	place, _ := table.visit(clientKey{0, addr}, 0, 0, nowhere)
 	table.assign(place, clientKey{0, addr}, 7)
-	if _, got := table.visit(clientKey{1, addr}, 0, 0); got != none {
+	if _, got := table.visit(clientKey{1, addr}, 0, 0, nowhere); got != none {
 		t.Errorf("service 1 knows server %d of service 0's client", got)
 	}
 }
@@ -59,8 +84,8 @@ func TestClientsOfServicesAreApart(t *testing.T) {
 // A session may outlive its client's entry; what it has to say then concerns nobody.
 func TestClientsReusedEntryIsNotTouched(t *testing.T) {
 	table := newClients(1)
-	place, _ := table.visit(key("10.0.0.1"), 0, 0)
-	table.visit(key("10.0.0.2"), 1, 0)
+	place, _ := table.visit(key("10.0.0.1"), 0, 0, nowhere)
+	table.visit(key("10.0.0.2"), 1, 0, nowhere)
 	table.assign(place, key("10.0.0.1"), 5)
 	table.leave(place, key("10.0.0.1"), 100, 200)
 	found, _ := table.recent(0, 0)
@@ -72,7 +97,7 @@ func TestClientsReusedEntryIsNotTouched(t *testing.T) {
 func TestClientsRecent(t *testing.T) {
 	table := newClients(10)
 	for i, c := range []string{"10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.1"} {
-		place, _ := table.visit(key(c), int64(i), 0)
+		place, _ := table.visit(key(c), int64(i), 0, nowhere)
 		table.leave(place, key(c), 10, 1)
 	}
 	found, _ := table.recent(0, 2)
@@ -92,6 +117,6 @@ func BenchmarkClientsVisit(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
-		table.visit(keys[i%len(keys)], int64(i), 0)
+		table.visit(keys[i%len(keys)], int64(i), 0, nowhere)
 	}
 }

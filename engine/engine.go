@@ -92,8 +92,8 @@ func (e *Engine) Run() {
 	}
 }
 
-// Publish makes s the configuration. If it can't be compiled or a listener can't be opened, nothing has changed. The
-// caller does not modify s afterwards.
+// Publish makes s the configuration. If it can't be compiled or a listener can't be opened, nothing has changed. When it
+// returns, the reactors work by s. The caller does not modify s afterwards.
 func (e *Engine) Publish(s *conf.Settings) error {
 	old := e.plan.Load()
 	if err := startOnly(s, old); err != nil {
@@ -111,8 +111,8 @@ func (e *Engine) Publish(s *conf.Settings) error {
 	for _, r := range e.connections.resize(connectionsMax(s)) {
 		r.Post(func() { r.resume(pauseFull) })
 	}
-	for _, r := range e.reactors {
-		r.poller.Wake()
+	if e.running {
+		ask(e, func(*reactor) bool { return true })
 	}
 	return nil
 }

@@ -108,7 +108,8 @@ func exhausted(err error) bool {
 	return false
 }
 
-// adopt takes a new plan over: listeners that it does not have any more are emptied and closed, new ones are opened.
+// adopt takes a new plan over: listeners that it does not have any more are emptied and closed, new ones are opened,
+// and sessions go on by its settings.
 func (r *reactor) adopt(p *plan) {
 	if p == r.plan {
 		return
@@ -129,6 +130,11 @@ func (r *reactor) adopt(p *plan) {
 			r.open(&listener{fd: v.sockets[r.id], service: v})
 		}
 	}
+	r.each(func(s *session) {
+		if s.state != stateConnecting && s.state != stateStarved {
+			r.renew(s)
+		}
+	})
 	if r.pending < r.pendingMax() {
 		r.resume(pausePending)
 	}

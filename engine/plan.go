@@ -57,6 +57,16 @@ func (p *plan) listening(reactor, fd int) *service {
 	return nil
 }
 
+// renewed returns the service of this plan that an older plan's service has become, nil if there is none.
+func (p *plan) renewed(old *service) *service {
+	for _, v := range p.services {
+		if v.state == old.state {
+			return v
+		}
+	}
+	return nil
+}
+
 // socketsOn returns the sockets of whichever service listens on an address, nil if none does. A nil plan has none.
 func (p *plan) socketsOn(a *address) []int {
 	if p != nil {

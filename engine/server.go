@@ -69,6 +69,14 @@ func (p *place) usable() bool {
 	return p.server != nil && (p.addr.path != "" || p.addr.ip.Port() != 0 && !p.addr.ip.Addr().IsUnspecified())
 }
 
+// serverID returns the id of the place's server, none if it is unused.
+func (p *place) serverID() int32 {
+	if p.server == nil {
+		return none
+	}
+	return p.id
+}
+
 // eligible tells if a selection may come up with the place by itself.
 func (p *place) eligible(now int64) bool { return p.usable() && !p.blacklisted(now) }
 

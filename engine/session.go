@@ -98,6 +98,7 @@ type session struct {
 	number int32 // in the connection table; none for an idler
 	entry  int32 // in the client table; none if it is not there
 	last   int32 // id of the server that the client used last
+	noted  int32 // id of the server that the client table has now
 	first  int32 // index of the initial server
 	tried  int32 // candidates that were asked so far
 	spent  int32 // lingering: bytes thrown away; starved: tries
@@ -123,7 +124,7 @@ func (r *reactor) newSession(v *service, number int32) *session {
 	r.sessions++
 	s.service, s.number, s.begun = v, number, r.now
 	s.sock[down].FD, s.sock[up].FD = -1, -1
-	s.entry, s.last, s.first = none, none, none
+	s.entry, s.last, s.noted, s.first = none, none, none, none
 	return s
 }
 
@@ -174,8 +175,13 @@ func (r *reactor) turnAway(s *session) {
 // choose looks the client up and finds out which server to try first.
 func (r *reactor) choose(s *session) {
 	v := s.service
-	s.entry, s.last = r.engine.clients.visit(s.key(), r.now, v.conf.Timeout.Tracking)
-	s.first = int32(v.first(s.client, s.port, s.last, r.now))
+	s.entry, s.last = r.engine.clients.visit(s.key(), r.now, v.conf.Timeout.Tracking, func(last int32) int32 {
+		s.first = int32(v.first(s.client, s.port, last, r.now))
+		if s.first >= 0 {
+			s.noted = v.places[s.first].serverID()
+		}
+		return s.noted
+	})
 	r.seek(s)
 }
 
@@ -267,15 +273,16 @@ func (r *reactor) prepareUp(fd int, v *service) error {
 	return err
 }
 
-// remember notes that the client is being sent to the server; who is sent to a server without a number counts as new.
+// remember notes that the client is being sent to another server than the one that was chosen first. Who is sent to a
+// server without a number counts as new.
 func (r *reactor) remember(s *session) {
 	id := s.server.id
 	if s.server.index < 0 {
 		id = none
 	}
-	if s.entry != none && id != s.last {
+	if s.entry != none && id != s.noted {
 		r.engine.clients.assign(s.entry, s.key(), id)
-		s.last = id
+		s.noted = id
 	}
 }
 
@@ -423,6 +430,7 @@ func (r *reactor) close(s *session, x side) {
 func (r *reactor) established(s *session) {
 	r.connecting(-1)
 	r.deadlines.lift(s)
+	r.renew(s) // there may be a new plan since accept
 	s.server.active.Add(1)
 	r.counters.server(s.server.id).connects++
 	s.connectTook.mark(r.now - s.begun)
@@ -433,6 +441,25 @@ func (r *reactor) established(s *session) {
 	s.state = stateRelaying
 	r.touch(s)
 	r.pump(s)
+}
+
+// renew has a session go by the plan in use, so that a change of settings reaches those who are connected already. What is
+// on its way to a server goes on by the plan under which that was chosen, and comes here when it has arrived.
+func (r *reactor) renew(s *session) {
+	v := r.plan.renewed(s.service)
+	if v == nil || v == s.service {
+		return
+	}
+	s.service = v
+	if s.server != nil && s.server.index >= 0 {
+		if i := v.indexOf(s.server.id); i >= 0 {
+			s.server = &v.places[i]
+		}
+	}
+	if s.state == stateRelaying || s.state == stateWaiting {
+		r.deadlines.lift(s)
+		r.touch(s)
+	}
 }
 
 // touch puts the end by idle_timeout off.

@@ -448,3 +448,52 @@ func TestServersComeAndGo(t *testing.T) {
 	}
 	clients.Wait()
 }
+
+// All of a burst of connections of a new client go to one server, on whichever reactors they are.
+func TestBurstOfANewClient(t *testing.T) {
+	e := start(t, func(s *conf.Settings, v *conf.Service) {
+		s.Limits.Reactors = 4
+		v.Servers = []conf.Server{named(t, "0"), named(t, "1"), named(t, "2")}
+	})
+	for round := range 10 {
+		var burst sync.WaitGroup
+		var mu sync.Mutex
+		got := map[string]int{}
+		for range 40 {
+			burst.Go(func() {
+				who := visit(t, e, fmt.Sprintf("127.0.2.%d", round+1))
+				mu.Lock()
+				got[who]++
+				mu.Unlock()
+			})
+		}
+		burst.Wait()
+		if len(got) != 1 {
+			t.Errorf("round %d: one client was split over servers %v", round, got)
+		}
+	}
+}
+
+// A change of settings reaches those who are connected already, and is in force when Publish returns.
+func TestSettingsReachOpenConnections(t *testing.T) {
+	e := start(t, func(s *conf.Settings, v *conf.Service) {
+		s.Limits.Reactors = 2
+		v.Servers = []conf.Server{refusing(t), named(t, "1")}
+	})
+	old := dial(t, e)
+	answer(t, old)
+	s := e.plan.Load().settings.Clone()
+	s.Services[0].Timeout.Idle = 20 * time.Millisecond
+	s.Services[0].Servers = s.Services[0].Servers[1:]
+	if err := e.Publish(s); err != nil {
+		t.Fatal(err)
+	}
+	if c := e.Connections("default"); len(c) == 1 && c[0].Server != 0 {
+		t.Errorf("the connection is with server %d, want its new number 0", c[0].Server)
+	}
+	for name, c := range map[string]net.Conn{"old": old, "new": dial(t, e)} {
+		if b, err := io.ReadAll(c); len(b) != 0 || err != nil {
+			t.Errorf("%s connection: got %q, %v, want its end by idle_timeout", name, b, err)
+		}
+	}
+}
