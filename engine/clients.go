@@ -108,6 +108,23 @@ func (t *clients) recent(service int32, since int64) (found []client, places []i
 	return found, places
 }
 
+// latest returns copies of the n entries that were seen last, the last one first.
+func (t *clients) latest(n int) (found []client) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i := t.newest; i >= 0 && len(found) < n; i = t.entries[i].older {
+		found = append(found, t.entries[i])
+	}
+	return found
+}
+
+// count returns how many entries there are, how many there may be, and how many had to make room.
+func (t *clients) count() (used, max int, evicted uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.entries), t.max, t.evicted
+}
+
 // place finds room for a new entry.
 func (t *clients) place() int32 {
 	if len(t.entries) < t.max {

@@ -10,22 +10,23 @@ import (
 // counters are what one reactor has counted. They are plain integers that only it touches; others ask for a copy
 // through its mailbox (snapshot.go).
 type counters struct {
-	panics   uint64             // sessions that were closed because of a defect in pen
-	turns    Histogram          // time that a turn took, without the wait for events
-	services []*serviceCounters // by serviceState.id
-	servers  []*serverCounters  // by server.id
+	panics    uint64              // sessions that were closed because of a defect in pen
+	turns     Histogram           // time that a turn took, without the wait for events
+	services  []*serviceCounters  // by serviceState.id
+	servers   []*serverCounters   // by server.id
+	datagrams []*datagramCounters // by serviceState.id; for services of datagrams
 }
 
 // serviceCounters is what became of the clients of one service.
 type serviceCounters struct {
 	accepted  uint64
-	denied    uint64 // by an access list
-	unserved  uint64 // no server could be had
-	retried   uint64 // times that another server was asked because a connect failed
-	ended     [reasons]uint64
-	connect   Histogram // from accept until the server's side stood
-	firstByte Histogram // from accept until the first byte went to the client
-	length    Histogram // from accept to the end
+	denied    uint64                   // by an access list
+	unserved  uint64                   // no server could be had
+	failovers uint64                   // clients that were served by another server than the first choice
+	ended     [len(reasonNames)]uint64 // by reason
+	connect   Histogram                // from accept until the server's side stood
+	firstByte Histogram                // from accept until the first byte went to the client
+	length    Histogram                // from accept to the end
 }
 
 // serverCounters is the traffic between one reactor and one server.
@@ -36,6 +37,9 @@ type serverCounters struct {
 	full       uint64           // clients that were not sent there because of its limit
 	sent       uint64           // bytes
 	received   uint64
+
+	sentDatagrams     uint64
+	receivedDatagrams uint64
 }
 
 // service returns the counters of a service.
@@ -79,7 +83,7 @@ func failureOf(err error) Failure {
 		return slices.ContainsFunc(errs, func(e unix.Errno) bool { return errors.Is(err, e) })
 	}
 	switch {
-	case is(unix.ECONNREFUSED, unix.ENOENT, unix.ECONNRESET):
+	case is(unix.ECONNREFUSED, unix.ENOENT):
 		return FailureRefused
 	case is(unix.ETIMEDOUT):
 		return FailureTimeout

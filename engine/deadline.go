@@ -96,3 +96,6 @@ type deadline struct {
 	list       *deadlineList // nil = none
 	prev, next *session
 }
+
+// waited is how long ago the deadline was set, in nanoseconds.
+func (d *deadline) waited(now int64) int64 { return now - (d.at - d.list.wait) }

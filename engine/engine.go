@@ -40,6 +40,7 @@ type Engine struct {
 	clients     *clients
 	events      chan Event
 	dropped     atomic.Uint64 // events that found no room
+	copies      copies        // of the reactors' counters
 }
 
 // eventQueue is how many events may wait for the control plane.

@@ -97,6 +97,7 @@ func (r *reactor) run() {
 		r.accept()
 		r.closeRetired()
 		r.handLogs()
+		r.counters.turns.Observe(r.engine.clock() - r.now)
 	}
 }
 

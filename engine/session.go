@@ -134,7 +134,7 @@ func (r *reactor) begin(v *service, number int32, fd int, from netip.AddrPort) {
 	defer r.contain(s)
 	s.client, s.port = from.Addr(), from.Port()
 	s.state = stateWaiting
-	r.counters.accepted++
+	r.counters.service(v.state.id).accepted++
 	r.attach(s, down, fd)
 	if !noDelayInherited && from.IsValid() {
 		setOption(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
@@ -162,7 +162,7 @@ func (r *reactor) attach(s *session, x side, fd int) {
 
 // turnAway sends a client that the access list denies to the abuse server, or away.
 func (r *reactor) turnAway(s *session) {
-	r.counters.denied++
+	r.counters.service(s.service.state.id).denied++
 	s.because(reasonDenied)
 	if s.service.abuse == nil {
 		r.retire(s)
@@ -196,7 +196,7 @@ func (r *reactor) seek(s *session) {
 		}
 		s.tried++
 	}
-	r.counters.unserved++
+	r.counters.service(s.service.state.id).unserved++
 	s.because(reasonNoServer)
 	if r.debugging(1) {
 		r.engine.report(1, "no server for client %s", clientName(s.client))
@@ -235,10 +235,14 @@ func (r *reactor) connect(s *session, p *place) bool {
 // admits takes one connection out of a place's limit, if the place may serve this client. An emergency or abuse server
 // is tried even if it failed a moment ago: there is nobody else.
 func (r *reactor) admits(s *session, p *place) bool {
-	return p.usable() &&
-		(p.index < 0 || !p.blacklisted(r.now)) &&
-		p.acl.Permit(s.client) &&
-		p.reserve(p.limit(p.id == s.last))
+	if !p.usable() || p.index >= 0 && p.blacklisted(r.now) || !p.acl.Permit(s.client) {
+		return false
+	}
+	if !p.reserve(p.limit(p.id == s.last)) {
+		r.counters.server(p.id).full++
+		return false
+	}
+	return true
 }
 
 // openUp makes a socket and begins to connect it.
@@ -321,7 +325,7 @@ func (r *reactor) pendingMax() int {
 
 // failed notes that a server can't be connected to, and leaves it out for a while.
 func (r *reactor) failed(v *service, p *place, err error) {
-	r.counters.server(p.id).failed++
+	r.counters.server(p.id).failed[failureOf(err)]++
 	p.blacklist(r.now, v.conf.Timeout.Blacklist)
 	if r.debugging(1) {
 		r.engine.report(1, "can't connect to server %s: %v", p.addr, err)
@@ -429,14 +433,21 @@ func (r *reactor) close(s *session, x side) {
 // established begins to relay.
 func (r *reactor) established(s *session) {
 	r.connecting(-1)
+	c := r.counters.server(s.server.id)
+	c.connects++
+	c.connecting += uint64(s.deadline.waited(r.now))
 	r.deadlines.lift(s)
 	r.renew(s) // there may be a new plan since accept
 	s.server.active.Add(1)
-	r.counters.server(s.server.id).connects++
 	s.connectTook.mark(r.now - s.begun)
 	if s.number == none {
 		s.state = stateIdling
 		return
+	}
+	v := r.counters.service(s.service.state.id)
+	v.connect.Observe(r.now - s.begun)
+	if s.tried > 0 {
+		v.failovers++
 	}
 	s.state = stateRelaying
 	r.touch(s)
@@ -537,7 +548,10 @@ func (r *reactor) moved(s *session, to side, n int) {
 		return
 	}
 	c.received += uint64(n)
-	s.firstByte.mark(r.now - s.begun)
+	if s.firstByte == 0 {
+		s.firstByte.mark(r.now - s.begun)
+		r.counters.service(s.service.state.id).firstByte.Observe(r.now - s.begun)
+	}
 }
 
 // endOfStream passes the end of a stream on, after the last of its bytes: as a half-close, unless tcp_fastclose, or the
@@ -670,6 +684,9 @@ func (r *reactor) retire(s *session) {
 	}
 	if s.number != none {
 		r.handed = append(r.handed, s.number)
+		c := r.counters.service(s.service.state.id)
+		c.ended[s.why]++
+		c.length.Observe(r.now - s.begun)
 		if s.service.conf.AccessLog.To != "" {
 			r.logAccess(s)
 		}
