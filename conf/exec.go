@@ -34,6 +34,7 @@ type draftState struct {
 	later   []func(Runtime)         // what waits until the change has been published
 	said    map[int]map[string]bool // keys of the first service's servers that commands have set: operands leave them
 	listen  bool                    // a command has set the first service's address
+	touched bool                    // a command has been about a service
 }
 
 // NewDraft returns a draft of a change to s, which it never modifies and which must stay unmodified meanwhile. Queries
@@ -114,6 +115,7 @@ func (d *Draft) run(c *call, words []string) error {
 		return unknown(clip(words[0]))
 	}
 	c.command, c.args = row, words[1:]
+	d.state.touched = d.state.touched || row.perService
 	if no {
 		return c.turnOff()
 	}

@@ -130,6 +130,35 @@ func TestLoadLimits(t *testing.T) {
 	})
 }
 
+// A file that begins with a service has no empty one in front of it, and is written as such.
+func TestFirstServiceIsNamed(t *testing.T) {
+	tests := []struct{ name, file, want string }{
+		{"at once", "service web\nlisten 8080\nservice mail\nlisten 25\n", "web mail"},
+		{"after a setting of the default one", "tracking 5\nservice web\nlisten 8080\n", "default web"},
+		{"after process-wide lines", "# front\nreactors 2\nservice web\nlisten 8080\n", "web"},
+		{"after a line of the default one", "listen 80\nservice web\nlisten 8080\n", "default web"},
+	}
+	for _, tt := range tests {
+		d := NewDraft(Default(), Offline{})
+		if err := d.Load(inFile(t, "pen.conf", tt.file), io.Discard); err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+			continue
+		}
+		var names []string
+		for _, v := range d.Settings().Services {
+			names = append(names, v.Name)
+		}
+		if got := strings.Join(names, " "); got != tt.want {
+			t.Errorf("%s: got services %q, want %q", tt.name, got, tt.want)
+		}
+		d.Settings().Process.ConfigFile = "" // what only option -F says
+		again, err := parse(Format(d.Settings(), "", then))
+		if err != nil || dump(again) != dump(d.Settings()) {
+			t.Errorf("%s: written and read again: %v\n%s\nwant\n%s", tt.name, err, dump(again), dump(d.Settings()))
+		}
+	}
+}
+
 // TestInclude checks where replies go, and which services the lines mean.
 func TestInclude(t *testing.T) {
 	file := inFile(t, "inc", "hash\ntimeout 9\nservice mail\nprio\n")

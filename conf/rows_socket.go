@@ -2,6 +2,7 @@ package conf
 
 import (
 	"net/netip"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -143,7 +144,11 @@ func chooseService(c *call) error {
 	}) || name == "" {
 		return c.wrong("expected a name of at most %d letters, digits, '-', '_' and '.', not '%s'", maxName, clip(name))
 	}
-	if c.set.Service(name) == nil {
+	switch {
+	case c.set.Service(name) != nil:
+	case c.draft.unserved():
+		c.set.Services[0].Name = name
+	default:
 		if len(c.set.Services) == maxServices {
 			return c.wrong("expected at most %d services", maxServices)
 		}
@@ -151,6 +156,13 @@ func chooseService(c *call) error {
 	}
 	c.draft.state.service = name
 	return nil
+}
+
+// unserved reports whether a file has said nothing of any service yet: the one that it names then is the first, and there
+// is no empty one before it.
+func (d *Draft) unserved() bool {
+	all := d.state.set.Services
+	return d.depth > 0 && !d.state.touched && len(all) == 1 && reflect.DeepEqual(all[0], NewService(all[0].Name))
 }
 
 // removeService removes any service but the first.
