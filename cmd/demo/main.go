@@ -18,14 +18,11 @@ import (
 	"syscall"
 	"text/tabwriter"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 const (
 	requests     = 300 // in each of the two rounds
 	clients      = 12  // addresses that they come from
-	shortStay    = 2 * time.Second
 	startTimeout = 10 * time.Second
 )
 
@@ -34,7 +31,7 @@ func main() {
 	flag.Parse()
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer cancel()
-	stay, err := lifetime(os.Getenv("DEMO_SECONDS"), isTerminal(os.Stdin) && isTerminal(os.Stdout))
+	stay, err := lifetime(os.Getenv("DEMO_SECONDS"))
 	if err == nil {
 		err = run(ctx, *bin, stay, os.Stdout)
 	}
@@ -44,24 +41,16 @@ func main() {
 	}
 }
 
-// lifetime says how long the demo stays after its show: for ever (0) if somebody watches, unless seconds tells.
-func lifetime(seconds string, watched bool) (time.Duration, error) {
-	if seconds != "" {
-		n, err := strconv.ParseFloat(seconds, 64)
-		if err != nil || n <= 0 {
-			return 0, fmt.Errorf("DEMO_SECONDS=%s: want a number above 0", seconds)
-		}
-		return time.Duration(n * float64(time.Second)), nil
-	}
-	if watched {
+// lifetime says how long the demo stays after its show: for ever (0), unless seconds tells.
+func lifetime(seconds string) (time.Duration, error) {
+	if seconds == "" {
 		return 0, nil
 	}
-	return shortStay, nil
-}
-
-func isTerminal(f *os.File) bool {
-	_, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
-	return err == nil
+	n, err := strconv.ParseFloat(seconds, 64)
+	if err != nil || n <= 0 {
+		return 0, fmt.Errorf("DEMO_SECONDS=%s: want a number above 0", seconds)
+	}
+	return time.Duration(n * float64(time.Second)), nil
 }
 
 // run is the show. It fails if a request did.

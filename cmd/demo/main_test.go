@@ -46,20 +46,18 @@ func TestLifetime(t *testing.T) {
 	tests := []struct {
 		name    string
 		seconds string
-		watched bool
 		want    time.Duration
 		fails   bool
 	}{
-		{name: "terminal", watched: true, want: 0},
-		{name: "pipe", want: shortStay},
-		{name: "told", seconds: "7", watched: true, want: 7 * time.Second},
+		{name: "for ever", want: 0},
+		{name: "told", seconds: "7", want: 7 * time.Second},
 		{name: "fraction", seconds: "0.5", want: 500 * time.Millisecond},
 		{name: "no number", seconds: "long", fails: true},
 		{name: "zero", seconds: "0", fails: true},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			got, err := lifetime(test.seconds, test.watched)
+			got, err := lifetime(test.seconds)
 			if got != test.want || (err != nil) != test.fails {
 				t.Errorf("got %v and %v, want %v, an error: %v", got, err, test.want, test.fails)
 			}
