@@ -130,6 +130,11 @@ func TestReplies(t *testing.T) {
 		{"idlers", "Idlers: 4/0\n"},
 		{"idlers 6", "Idlers: 4/6\n"},
 		{"control", "127.0.0.1:8888\n"},
+		{"metrics", ""},
+		{"metrics 9100", "9100\n"},
+		{"no metrics", ""},
+		{"status_admin '/etc/a token'", "/etc/a token\n"},
+		{"services", "default 127.0.0.1:8080\n"},
 		{"listen", "127.0.0.1:8080\n"},
 		{"listen [::1]:99", "[::1]:99\n"},
 		{"log", ""},
@@ -256,6 +261,10 @@ func TestErrors(t *testing.T) {
 		{"source BAD", "unable to set source address to 'BAD'"},
 		{"tcp_fastclose left", "tcp_fastclose: expected up, down, both or off, not 'left'"},
 		{"access_log f xml", "access_log: expected json or text, not 'xml'"},
+		{"metrics 127.0.0.1:", "metrics: expected [host:]port or a path to listen on, not '127.0.0.1:'"},
+		{"metrics ''", "metrics: expected [[HOST:]PORT], not an empty word; no metrics unsets it"},
+		{"status_admin ''", "status_admin: expected [FILE], not an empty word; no status_admin unsets it"},
+		{"services xml", "services: expected json, not 'xml'"},
 		{"mode xml", "mode: expected json, not 'xml'"},
 		{"recent 5 xml", "recent: expected json, not 'xml'"},
 		{"http", "http: not available in this version of pen"},
@@ -394,6 +403,7 @@ func TestStatusWritesTheFile(t *testing.T) {
 func TestJSON(t *testing.T) {
 	s := settings(t, "hash", "server 0 address www1 port 80 max 10 acl 2", "server 1 address /run/app drain")
 	tests := []struct{ line, want string }{
+		{"services json", `[{"service":"default","listen":"","udp":false,"servers":2}]`},
 		{"mode json", `{"hash":true,"roundrobin":false,"stubborn":false,"weight":false,"prio":false,"least_connections":false,"two_choices":false,"maglev":false}`},
 		{"servers json", `[{"server":0,"address":"192.0.2.1","port":80,"connections":2,"max":10,"hard":0,"weight":0,"prio":0,"acl":2,` +
 			`"sent":10,"received":20,"failed":1700000000,"blacklisted":true,"health":"down","reason":"refused","share":50,"admin":"ready"},{"server":1,"address":"/run/app","port":1,"connections":0,` +

@@ -22,6 +22,14 @@ type (
 		Maglev           bool `json:"maglev"`
 	}
 
+	// serviceJSON is an element of the array that services json replies.
+	serviceJSON struct {
+		Service string `json:"service"` // its name
+		Listen  string `json:"listen"`  // as it was configured; "" = it does not listen
+		UDP     bool   `json:"udp"`
+		Servers int    `json:"servers"` // places in its table
+	}
+
 	// serverJSON is an element of the array that servers json replies.
 	serverJSON struct {
 		Server      int    `json:"server"`  // its number

@@ -65,6 +65,12 @@ var processCommands = []*Command{
 		kind:  atLeast(leastQueue, func(s *Settings) *int { return &s.Limits.Backlog }),
 	},
 	{
+		Name: "metrics", Args: "[[HOST:]PORT]",
+		Help:   "Serve metrics for Prometheus and a status page on a port of this machine, another address or a path, and show it.",
+		NoHelp: "Serve no metrics.", reply: sayValue,
+		kind: text(listenAddress, func(s *Settings, _ *Service) *string { return &s.Control.Metrics }),
+	},
+	{
 		Name: "multi_accept", Args: "[N]", Help: "Accept at most N connections in one go, like option -m, and show N.",
 		reply: sayValue,
 		kind:  atLeast(leastAccept, func(s *Settings) *int { return &s.Limits.MultiAccept }),
@@ -86,6 +92,12 @@ var processCommands = []*Command{
 		Name: "reactors", Args: "[N]", Help: "Forward with N threads, or one for each core if 0, and show N.",
 		reply: sayValue,
 		kind:  count("a number of threads", 0, maxReactors, func(s *Settings, _ *Service) *int { return &s.Limits.Reactors }),
+	},
+	{
+		Name: "status_admin", Args: "[FILE]",
+		Help:   "Let who knows the token in a file drain servers and close connections on the status page, and show its name.",
+		NoHelp: "Let the status page do nothing but show.", reply: sayValue,
+		kind: text(nil, func(s *Settings, _ *Service) *string { return &s.Control.StatusAdmin }),
 	},
 	pollerCommand("select", "Use poll to wait for events; the name is kept for old files."),
 	{

@@ -3,6 +3,7 @@ package conf
 import (
 	"bytes"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -29,6 +30,9 @@ var queryCommands = []*Command{
 	},
 	{
 		Name: "servers", Args: "[json]", Help: "Show all servers with their limits and counters.", perService: true, reply: sayServers,
+	},
+	{
+		Name: "services", Args: "[json]", Help: "Show all services with the addresses that they listen on.", reply: sayServices,
 	},
 	{
 		Name: "socket", Args: "[N]", Help: "Show to which connection the file descriptor N, or 0, belongs.", reply: saySocket,
@@ -93,6 +97,23 @@ func sayServers(c *call) error {
 		s := c.service.Servers[i]
 		c.printf("%d addr %s port %d conn %d max %d hard %d weight %d prio %d sx %d rx %d\n",
 			i, r.Address, r.Port, r.Connections, s.Max, s.Hard, s.Weight, s.Prio, r.Sent, r.Received)
+	}
+	return nil
+}
+
+func sayServices(c *call) error {
+	if c.asJSON() {
+		list := []serviceJSON{}
+		for _, v := range c.set.Services {
+			list = append(list, serviceJSON{v.Name, v.Listen, v.UDP, len(v.Servers)})
+		}
+		return c.json(list)
+	}
+	if len(c.args) > 0 {
+		return c.wrong("expected json, not '%s'", clip(c.args[0]))
+	}
+	for _, v := range c.set.Services {
+		c.printf("%s\n", strings.TrimSpace(v.Name+" "+v.Listen))
 	}
 	return nil
 }

@@ -35,10 +35,12 @@ type Process struct {
 	Drain        time.Duration // drain: how long TERM waits for open connections; 0 = not at all
 }
 
-// Control says where commands are taken and from whom.
+// Control says where commands are taken and from whom, and where pen tells how it is.
 type Control struct {
-	Listen string // -C: address or path; "" = no control socket
-	ACL    int    // control_acl: index into Settings.ACL
+	Listen      string // -C: address or path; "" = no control socket
+	ACL         int    // control_acl: index into Settings.ACL
+	Metrics     string // metrics: address or path for metrics and the status page; "" = none
+	StatusAdmin string // status_admin: file with the token that lets the status page do things; "" = it only shows
 }
 
 // Limits bound what the process takes on, over all services.

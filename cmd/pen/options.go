@@ -78,6 +78,7 @@ var options = []option{
 	{"x", "conn-max", "N", command("conn_max")},
 	{"", "check", "", func(c *commandLine, _ string) error { c.check = true; return nil }},
 	{"", "help", "", func(c *commandLine, _ string) error { c.help = true; return nil }},
+	{"", "metrics", "ADDR", command("metrics")},
 	{"", "version", "", func(c *commandLine, _ string) error { c.version = true; return nil }},
 }
 

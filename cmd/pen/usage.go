@@ -47,6 +47,7 @@ const usage = `usage:
   -L, --tls-protocol name   least version of the protocol (not available yet)
 
       --check               read options and files, say what is wrong with them, and do nothing
+      --metrics addr        port for metrics of Prometheus and a status page, on this machine unless an address is given
       --help                show this text
       --version             show the version
 
