@@ -3,17 +3,18 @@ package engine
 import (
 	"encoding/binary"
 	"math/bits"
+	"math/rand/v2"
 	"net/netip"
 )
 
 // Choosing a server: first gives the initial one, candidate the ones to try after it.
 
 // first is pen's decision for a new connection: the server that the client used last, else by prio, weight, hash or
-// round robin, whichever is enabled first. It returns an index, or none.
+// round robin, whichever is enabled first; our own algorithms come after hash. A remembered server is left out if it is down. It returns an index, or none.
 func (v *service) first(client netip.Addr, port uint16, last int32, now int64) int {
 	b := &v.conf.Balance
 	if !b.RoundRobin {
-		if i := v.indexOf(last); i >= 0 {
+		if i := v.indexOf(last); i >= 0 && !v.places[i].bars(true) {
 			return i // even if it is blacklisted or full: then the others are tried from there
 		}
 	}
@@ -26,6 +27,12 @@ func (v *service) first(client netip.Addr, port uint16, last int32, now int64) i
 		return v.byWeight(now)
 	case b.Hash:
 		return hashIndex(client, port, b.RoundRobin, len(v.places))
+	case b.LeastConnections:
+		return v.byLeast(now)
+	case b.TwoChoices:
+		return v.byTwo(now)
+	case b.Maglev:
+		return v.byMaglev(client, now)
 	}
 	return v.byTurn(now)
 }
@@ -71,7 +78,7 @@ func (v *service) byWeight(now int64) int {
 		if !p.eligible(now) || p.weight <= 0 {
 			continue
 		}
-		if load := 256 * int(p.active.Load()) / p.weight; best == none || load < least {
+		if load := 256 * wholePortion * int(p.active.Load()) / (p.weight * int(p.portion(now))); best == none || load < least {
 			best, least = i, load
 		}
 	}
@@ -83,11 +90,24 @@ func (v *service) byWeight(now int64) int {
 func (v *service) byTurn(now int64) int {
 	for {
 		last := v.state.turn.Load()
-		i := v.after(int(last), now)
+		i := v.turnAfter(int(last), now)
 		if i == none || v.state.turn.CompareAndSwap(last, int32(i)) {
 			return i
 		}
 	}
+}
+
+// turnAfter is after, but a place that gets a part of its weight only is passed over in as many cases.
+func (v *service) turnAfter(i int, now int64) int {
+	for range v.places {
+		i = (i + 1) % len(v.places)
+		if p := &v.places[i]; p.eligible(now) {
+			if portion := p.portion(now); portion == wholePortion || rand.Int64N(wholePortion) < portion {
+				return i
+			}
+		}
+	}
+	return v.after(i, now) // all were passed over: one of them has to do it
 }
 
 // after finds the next eligible place behind index i, which itself comes last.

@@ -38,6 +38,8 @@ type Engine struct {
 	done        sync.WaitGroup // counts the reactors that run
 	connections *connections
 	clients     *clients
+	visitors    *visitors
+	troubles    chan Trouble
 	events      chan Event
 	dropped     atomic.Uint64 // events that found no room
 	copies      copies        // of the reactors' counters
@@ -54,8 +56,11 @@ func New(s *conf.Settings) (*Engine, error) {
 		registry:    newRegistry(),
 		clients:     newClients(s.Limits.Clients),
 		connections: newConnections(connectionsMax(s)),
+		visitors:    newVisitors(s.Limits.Clients),
+		troubles:    make(chan Trouble, troubleQueue),
 		events:      make(chan Event, eventQueue),
 	}
+	e.registry.start = e.start
 	n := s.Limits.Reactors
 	if n == 0 {
 		n = runtime.GOMAXPROCS(0)
@@ -107,8 +112,13 @@ func (e *Engine) Publish(s *conf.Settings) error {
 	if err := e.listen(p, old); err != nil {
 		return err
 	}
+	for _, v := range p.services {
+		v.state.line.follow(v)
+		v.settle()
+	}
 	e.plan.Store(p)
 	e.clients.resize(s.Limits.Clients)
+	e.visitors.resize(s.Limits.Clients)
 	for _, r := range e.connections.resize(connectionsMax(s)) {
 		r.Post(func() { r.resume(pauseFull) })
 	}

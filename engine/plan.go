@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"pen/conf"
 )
@@ -34,9 +35,11 @@ type service struct {
 
 // serviceState is what a service keeps from one plan to the next. It is found again by name.
 type serviceState struct {
-	id   int32
-	turn atomic.Int32 // index that round robin handed out last
-	logs *Logs
+	id     int32
+	turn   atomic.Int32 // index that round robin handed out last
+	line   *line
+	maglev atomic.Pointer[maglev] // nil = was never asked for; written by the control goroutine
+	logs   *Logs
 }
 
 // indexOf returns the place of a server in this plan, none if it has none.
@@ -91,8 +94,9 @@ type registry struct {
 	services map[string]*serviceState
 	servers  map[serverKey]*server
 	names    resolver
-	nextID   int32 // of a server
-	reread   bool  // the next compile reads files anew
+	start    time.Time // of the engine's clock
+	nextID   int32     // of a server
+	reread   bool      // the next compile reads files anew
 }
 
 // serverKey tells servers apart: by address, and by their order where one address stands in several places.
@@ -109,7 +113,7 @@ func newRegistry() *registry {
 func (g *registry) service(name string) *serviceState {
 	s, ok := g.services[name]
 	if !ok {
-		s = &serviceState{id: int32(len(g.services)), logs: &Logs{newSink[byte](), newSink[AccessRecord]()}}
+		s = &serviceState{id: int32(len(g.services)), line: &line{start: g.start}, logs: &Logs{newSink[byte](), newSink[AccessRecord]()}}
 		g.services[name] = s
 	}
 	return s
@@ -118,7 +122,8 @@ func (g *registry) service(name string) *serviceState {
 func (g *registry) server(key serverKey, a *address) *server {
 	v, ok := g.servers[key]
 	if !ok {
-		v = &server{id: g.nextID, addr: a}
+		v = &server{id: g.nextID, addr: a, line: g.service(key.service).line, hash: hashKey(key)}
+		v.share.Store(100)
 		g.nextID++
 		g.servers[key] = v
 	}
@@ -198,7 +203,8 @@ func (g *registry) compileService(p *plan, c *conf.Service) (*service, error) {
 
 func (g *registry) compilePlace(p *plan, v *service, i int, seen map[string]int) error {
 	c := &v.conf.Servers[i]
-	l := place{index: i, max: c.Max, hard: c.Hard, weight: c.Weight, prio: c.Prio, acl: p.matchers[c.ACL]}
+	l := place{index: i, max: c.Max, hard: c.Hard, weight: c.Weight, prio: c.Prio, acl: p.matchers[c.ACL],
+		admin: c.Admin, slow: int64(v.conf.Health.SlowStart)}
 	if c.Address != "" {
 		a, err := g.names.server(c.Address, c.Port)
 		if err != nil {

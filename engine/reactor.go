@@ -35,8 +35,11 @@ type reactor struct {
 	spare     []*session // unused, so that a connection allocates nothing
 	sessions  int        // in use
 	listeners []*listener
-	pending   int // connects under way
-	starving  int // sessions that wait for a descriptor
+	pending   int                  // connects under way
+	starving  int                  // sessions that wait for a descriptor
+	lined     map[*session]*waiter // sessions that wait in the line of their service
+	promised  int                  // places on their way to sessions that have gone since
+	tarpit    int                  // sessions in the tarpit
 	paused    pause
 	rest      int64 // end of the pause for lack of descriptors; 0 = none
 	idlersDue int64 // when lost idlers are replaced; 0 = none was lost
@@ -62,7 +65,7 @@ func newReactor(e *Engine, id int, backend string) (*reactor, error) {
 		return nil, err
 	}
 	return &reactor{
-		engine: e, id: id, poller: p, pool: splice.NewPool(maxPipes),
+		engine: e, id: id, poller: p, pool: splice.NewPool(maxPipes), lined: map[*session]*waiter{},
 		// As long as it can get: what is never touched costs nothing, and growing would leave garbage.
 		owner: make([]*session, min(descriptorLimit(), presizedOwners)),
 	}, nil
@@ -81,7 +84,7 @@ func (r *reactor) run() {
 	defer r.release()
 	r.tick()
 	r.adopt(r.engine.plan.Load())
-	for !r.stopping || r.sessions > 0 {
+	for !r.stopping || r.sessions > 0 || r.promised > 0 {
 		n, err := r.poller.Wait(r.events[:], r.timeout())
 		if err != nil {
 			panic(fmt.Sprintf("reactor %d: wait: %v", r.id, err)) // only a broken poller does that

@@ -16,10 +16,12 @@ const (
 	reasonExit               // pen ended
 	reasonDefect             // of pen
 	reasonDummy              // the built-in web server answered
+	reasonLimit              // client_max or client_rate
+	reasonDown               // the server was found down, and on_down is close
 )
 
 var reasonNames = [...]string{
-	"-", "client", "server", "client-reset", "server-reset", "idle", "no-server", "denied", "closed", "exit", "defect", "dummy",
+	"-", "client", "server", "client-reset", "server-reset", "idle", "no-server", "denied", "closed", "exit", "defect", "dummy", "limit", "server-down",
 }
 
 func (w reason) String() string { return reasonNames[w] }

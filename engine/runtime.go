@@ -65,6 +65,8 @@ func (p *place) status(now int64) conf.ServerStatus {
 		Connections: int(p.active.Load()),
 		Failed:      p.server.failed.Load(),
 		Blacklisted: p.blacklisted(now),
+		Health:      Health(p.health.Load()).String(),
+		Share:       int(p.portion(now) * 100 / wholePortion),
 	}
 	if p.addr.path != "" {
 		s.Port = 1
@@ -221,6 +223,7 @@ func (e *Engine) Blacklist(service string, server int, d time.Duration) {
 	v := e.service(service)
 	if v != nil && server >= 0 && server < len(v.places) && v.places[server].server != nil {
 		v.places[server].blacklist(e.clock(), d)
+		v.state.line.offer(v.places[server].server)
 	}
 }
 

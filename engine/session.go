@@ -24,6 +24,8 @@ import (
 //	state       down         up           deadline
 //	waiting     open         –            idle_timeout
 //	starved     open         –            starvedRetry
+//	queued      open         –            the time of queue
+//	tarpit      open         –            the time of limit_action
 //	connecting  open         in progress  timeout (connect)
 //	relaying    open         open         idle_timeout
 //	lingering   one of them is open       lingerTime
@@ -38,14 +40,16 @@ const (
 	stateRelaying         // bytes both ways
 	stateLingering        // one side is gone; what the other still sends is thrown away, so that it gets to read all of ours
 	stateIdling           // an idle connection to a server, without a client
+	stateQueued           // for a place on a server, all of which are full (queue.go)
+	stateTarpit           // over a limit: kept waiting for nothing (tarpit.go)
 )
 
-var stateNames = [...]string{"free", "waiting", "starved", "connecting", "relaying", "lingering", "idling"}
+var stateNames = [...]string{"free", "waiting", "starved", "connecting", "relaying", "lingering", "idling", "queued", "tarpit"}
 
 func (s state) String() string { return stateNames[s] }
 
 // pen is the number by which pen calls the state.
-func (s state) pen() int { return [...]int{0, 1, 1, 1, 2, 4, 2}[s] }
+func (s state) pen() int { return [...]int{0, 1, 1, 1, 2, 4, 2, 1, 1}[s] }
 
 // side is an end of a session. A direction is named by the side that it leads to.
 type side uint8
@@ -106,6 +110,9 @@ type session struct {
 	connectTook micros // until the server's side stood
 	firstByte   micros // until the first byte went to the client
 	port        uint16
+	waits       uint8 // times that it has joined the line
+	full        bool  // a server that might have served it was full
+	counted     bool  // among the visitors
 }
 
 // slab is how many sessions are allocated together: 16 KB, a size that the allocator has and that wastes little.
@@ -143,6 +150,7 @@ func (r *reactor) begin(v *service, number int32, fd int, from netip.AddrPort) {
 	case s.state == stateFree: // the poller did not take it
 	case !v.acl.Permit(s.client):
 		r.turnAway(s)
+	case !r.welcome(s):
 	case v.conf.Dummy || v.conf.TCP.Peek:
 		r.touch(s)
 	default:
@@ -191,10 +199,17 @@ func (s *session) key() clientKey { return clientKey{s.service.state.id, s.clien
 // unread meanwhile, so each candidate gets all of it.
 func (r *reactor) seek(s *session) {
 	for p := s.service.candidate(int(s.first), int(s.tried)); p != nil; p = s.service.candidate(int(s.first), int(s.tried)) {
+		if p.index == emergencyIndex && r.enqueue(s) {
+			return
+		}
 		if r.connect(s, p) {
+			p.line.offer(p.server) // with it there may be more
 			return
 		}
 		s.tried++
+	}
+	if r.enqueue(s) {
+		return
 	}
 	r.counters.service(s.service.state.id).unserved++
 	s.because(reasonNoServer)
@@ -205,10 +220,10 @@ func (r *reactor) seek(s *session) {
 }
 
 // connect begins to connect to a candidate. false means that the next one is to be asked.
-func (r *reactor) connect(s *session, p *place) bool {
-	if !r.admits(s, p) {
-		return false
-	}
+func (r *reactor) connect(s *session, p *place) bool { return r.admits(s, p) && r.engage(s, p) }
+
+// engage begins to connect to a place that has been taken out of its limit.
+func (r *reactor) engage(s *session, p *place) bool {
 	fd, err := r.openUp(s.service, p)
 	switch {
 	case err == nil:
@@ -235,11 +250,12 @@ func (r *reactor) connect(s *session, p *place) bool {
 // admits takes one connection out of a place's limit, if the place may serve this client. An emergency or abuse server
 // is tried even if it failed a moment ago: there is nobody else.
 func (r *reactor) admits(s *session, p *place) bool {
-	if !p.usable() || p.index >= 0 && p.blacklisted(r.now) || !p.acl.Permit(s.client) {
+	if !p.usable() || p.index >= 0 && (p.blacklisted(r.now) || p.bars(s.service.returning(s.last, p.id))) || !p.acl.Permit(s.client) {
 		return false
 	}
 	if !p.reserve(p.limit(p.id == s.last)) {
 		r.counters.server(p.id).full++
+		s.full = true
 		return false
 	}
 	return true
@@ -327,6 +343,7 @@ func (r *reactor) pendingMax() int {
 func (r *reactor) failed(v *service, p *place, err error) {
 	r.counters.server(p.id).failed[failureOf(err)]++
 	p.blacklist(r.now, v.conf.Timeout.Blacklist)
+	r.blame(v, p, "connect: "+err.Error())
 	if r.debugging(1) {
 		r.engine.report(1, "can't connect to server %s: %v", p.addr, err)
 	}
@@ -352,6 +369,8 @@ func (r *reactor) take(s *session, ev *poller.Event) {
 		r.pump(s)
 	case stateLingering:
 		r.linger(s)
+	case stateQueued, stateTarpit:
+		r.abandoned(s)
 	case stateIdling:
 		r.idlerEnds(s)
 	}
@@ -396,8 +415,8 @@ func (r *reactor) connected(s *session) {
 // connectFailed gives a server up and asks the next candidate.
 func (r *reactor) connectFailed(s *session, err error) {
 	p := s.server
+	r.failed(s.service, p, err) // first: who waits for its place must not get this server
 	r.leaveServer(s)
-	r.failed(s.service, p, err)
 	if s.number == none {
 		r.retire(s)
 		return
@@ -512,9 +531,11 @@ func (r *reactor) pumpTo(s *session, to side) {
 		s.writable.remove(to)
 		r.arm(s, to, poller.Writable)
 	case splice.EOF:
+		r.early(s, from)
 		s.because(either(from, reasonClient, reasonServer))
 		r.endOfStream(s, to)
 	case splice.SourceFailed:
+		r.early(s, from)
 		s.because(either(from, reasonClientReset, reasonServerReset))
 		r.lose(s, from)
 	case splice.SinkFailed:
@@ -549,6 +570,7 @@ func (r *reactor) moved(s *session, to side, n int) {
 	}
 	c.received += uint64(n)
 	if s.firstByte == 0 {
+		s.server.praise()
 		s.firstByte.mark(r.now - s.begun)
 		r.counters.service(s.service.state.id).firstByte.Observe(r.now - s.begun)
 	}
@@ -651,6 +673,8 @@ func (r *reactor) timedOut(s *session) {
 		r.connectFailed(s, unix.ETIMEDOUT)
 	case stateStarved:
 		r.hungry(s)
+	case stateQueued:
+		r.unserved(s)
 	default:
 		s.because(reasonIdle)
 		r.retire(s)
@@ -675,10 +699,17 @@ func (r *reactor) retire(s *session) {
 	switch {
 	case s.state == stateStarved:
 		r.fed()
+	case s.state == stateQueued:
+		r.leaveLine(s)
+	case s.state == stateTarpit:
+		r.tarpit--
 	case s.holds:
 		r.leaveServer(s)
 	}
 	r.close(s, down)
+	if s.counted {
+		r.engine.visitors.leave(s.key())
+	}
 	if s.entry != none {
 		r.engine.clients.leave(s.entry, s.key(), s.moved[down], s.moved[up])
 	}
