@@ -159,7 +159,7 @@ func (w *waiter) fits(v *service, p *place) bool {
 func (r *reactor) enqueue(s *session) bool {
 	v := s.service
 	l := v.state.line
-	if !s.full || v.conf.Limit.Queue == 0 || s.waits == maxWaits {
+	if s.marks&markFull == 0 || v.conf.Limit.Queue == 0 || s.waits == maxWaits {
 		return false
 	}
 	w := &waiter{reactor: r, session: s, client: s.client, last: s.last, only: none}
@@ -173,7 +173,7 @@ func (r *reactor) enqueue(s *session) bool {
 	if !l.join(w, v.conf.Limit.Queue, s.waits > 0) {
 		return false
 	}
-	s.full = false
+	s.marks &^= markFull
 	s.waits++
 	s.state = stateQueued
 	r.lined[s] = w

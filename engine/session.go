@@ -111,9 +111,16 @@ type session struct {
 	firstByte   micros // until the first byte went to the client
 	port        uint16
 	waits       uint8 // times that it has joined the line
-	full        bool  // a server that might have served it was full
-	counted     bool  // among the visitors
+	marks       marks
 }
+
+// marks are what few sessions are.
+type marks uint8
+
+const (
+	markFull    marks = 1 << iota // a server that might have served it was full
+	markCounted                   // among the visitors
+)
 
 // slab is how many sessions are allocated together: 16 KB, a size that the allocator has and that wastes little.
 const slab = (16<<10 - 8) / unsafe.Sizeof(session{})
@@ -255,7 +262,7 @@ func (r *reactor) admits(s *session, p *place) bool {
 	}
 	if !p.reserve(p.limit(p.id == s.last)) {
 		r.counters.server(p.id).full++
-		s.full = true
+		s.marks |= markFull
 		return false
 	}
 	return true
@@ -707,7 +714,7 @@ func (r *reactor) retire(s *session) {
 		r.leaveServer(s)
 	}
 	r.close(s, down)
-	if s.counted {
+	if s.marks&markCounted != 0 {
 		r.engine.visitors.leave(s.key())
 	}
 	if s.entry != none {

@@ -13,7 +13,8 @@ func (r *reactor) welcome(s *session) bool {
 	if limit.Clients == 0 && limit.Rate == 0 {
 		return true
 	}
-	if s.counted = r.engine.visitors.enter(s.key(), limit, r.now); s.counted {
+	if r.engine.visitors.enter(s.key(), limit, r.now) {
+		s.marks |= markCounted
 		return true
 	}
 	s.because(reasonLimit)
