@@ -52,7 +52,10 @@ type Control struct {
 	signals  chan os.Signal // HUP, USR1, TERM, INT
 	urgent   chan os.Signal // read by Run: USR2, and TERM and INT once more
 	logs     *logs
-	stopped  chan struct{} // closed when the engine has stopped; nil until it is told to
+	prober   *prober          // has its own goroutine
+	events   events           // may be used by all goroutines
+	reasons  map[int32]string // why servers are down, by Target.ID
+	stopped  chan struct{}    // closed when the engine has stopped; nil until it is told to
 }
 
 // rootMessage is what pen says when it starts without a control socket because it would be root's.
@@ -78,7 +81,8 @@ func New(start *conf.Draft, o Options) (*Control, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Control{Options: o, start: start, settings: s, engine: e, penctl: newPenctl(), logs: newLogs(o.Log)}
+	c := &Control{Options: o, start: start, settings: s, engine: e, penctl: newPenctl(), logs: newLogs(o.Log),
+		prober: newProber(e.Troubles()), reasons: map[int32]string{}}
 	c.Log.SetDebug(s.Process.Debug)
 	to, err := c.placeFor(s)
 	if err != nil {
@@ -120,6 +124,7 @@ func (c *Control) Run() error {
 	defer signal.Stop(c.signals)
 	defer signal.Stop(c.urgent)
 	c.engine.Run()
+	c.prober.begin()
 	c.start.Finish(runtime{c.engine, c})
 	c.announce()
 	if c.listener != nil {
@@ -161,7 +166,10 @@ func (c *Control) loop() {
 			c.signal(sig)
 		case e := <-c.engine.Events():
 			c.Log.Log(context.Background(), debugLevel(e.Level), e.Message)
+		case changes := <-c.prober.changes:
+			c.found(changes)
 		case <-c.stopped:
+			c.prober.stop()
 			if c.listener != nil {
 				c.listener.Close()
 			}
@@ -245,7 +253,10 @@ func (c *Control) work(s *conf.Settings) error {
 
 // adopt takes over the settings that concern the control plane itself.
 func (c *Control) adopt(s *conf.Settings) {
+	was := c.settings
 	c.settings = s
+	c.switched(was)
+	c.probe()
 	c.Log.SetDebug(s.Process.Debug)
 	c.penctl.setAdmit(c.engine.Matcher(s.Control.ACL).Permit)
 	traceback := "single"
