@@ -34,12 +34,14 @@ func (c *connections) resize(max int) []*reactor {
 	return c.wake()
 }
 
-// take returns a free number, or false if there is none: r is then told when there is one again.
+// take returns a free number, or false if there is none: r, unless it is nil, is then told when there is one again.
 func (c *connections) take(r *reactor) (int32, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.open >= c.max {
-		c.waiting = append(c.waiting, r)
+		if r != nil {
+			c.waiting = append(c.waiting, r)
+		}
 		return 0, false
 	}
 	n := c.free(c.last, c.max)

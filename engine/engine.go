@@ -166,10 +166,10 @@ func (e *Engine) listen(p, old *plan) error {
 		if v.addr == nil {
 			continue
 		}
-		if v.sockets = old.socketsOn(v.addr); v.sockets != nil {
+		if v.sockets = old.socketsOn(v.addr, v.conf.UDP); v.sockets != nil {
 			continue
 		}
-		fds, err := e.open(v.addr, old, p.settings.Limits.Backlog)
+		fds, err := e.open(v, old, p.settings.Limits.Backlog)
 		if err != nil {
 			closeAll(opened)
 			return err
@@ -180,13 +180,21 @@ func (e *Engine) listen(p, old *plan) error {
 	return nil
 }
 
-// open makes the sockets of a new address. A port that the balancing of the system would let us share with another
-// program is refused all the same: half of the clients would go astray without a word.
-func (e *Engine) open(a *address, old *plan, backlog int) ([]int, error) {
-	if balancedPorts && a.path == "" && a.ip.Port() != 0 && !old.usesPort(a.ip.Port()) {
-		if err := probePort(a); err != nil {
+// open makes the sockets of a service on a new address. A port that the balancing of the system would let us share with
+// another program is refused all the same: half of the clients would go astray without a word.
+func (e *Engine) open(v *service, old *plan, backlog int) ([]int, error) {
+	a, udp := v.addr, v.conf.UDP
+	balanced, probe := balancedPorts, probePort
+	if udp {
+		balanced, probe = balancedDatagrams, probeDatagrams
+	}
+	if balanced && a.path == "" && a.ip.Port() != 0 && !old.usesPort(a.ip.Port(), udp) {
+		if err := probe(a); err != nil {
 			return nil, fmt.Errorf("can't bind local address %s: %w", a, err)
 		}
+	}
+	if udp {
+		return openDatagrams(a, len(e.reactors), int(v.state.id)%len(e.reactors))
 	}
 	return openListener(a, len(e.reactors), backlog)
 }

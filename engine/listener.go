@@ -79,7 +79,7 @@ func (r *reactor) accept() {
 
 // acceptOne takes one client, or finds out why there is none.
 func (r *reactor) acceptOne(l *listener) {
-	number, ok := r.engine.connections.take(r)
+	number, ok := r.takeNumber(r)
 	if !ok {
 		r.pause(pauseFull)
 		return
@@ -125,8 +125,9 @@ func (r *reactor) adopt(p *plan) {
 		}
 	}
 	r.listeners = kept
+	r.adoptDatagrams(p)
 	for _, v := range p.services {
-		if v.sockets != nil && !slices.ContainsFunc(r.listeners, func(l *listener) bool { return l.fd == v.sockets[r.id] }) {
+		if !v.conf.UDP && v.sockets != nil && !slices.ContainsFunc(r.listeners, func(l *listener) bool { return l.fd == v.sockets[r.id] }) {
 			r.open(&listener{fd: v.sockets[r.id], service: v})
 		}
 	}
@@ -287,6 +288,8 @@ func localAddress(fd int) (*address, error) {
 
 func closeAll(fds []int) {
 	for _, fd := range fds {
-		closeSocket(fd)
+		if fd >= 0 {
+			closeSocket(fd)
+		}
 	}
 }

@@ -131,6 +131,23 @@ func (r *reactor) logAccess(s *session) {
 	b.set(append(b.content, a))
 }
 
+// logFlow makes the record of a flow of datagrams that is ending. It never waited for a connection.
+func (r *reactor) logFlow(f *flow) {
+	b := &r.logsOf(f.service.state).access
+	if !b.room() {
+		return
+	}
+	a := AccessRecord{
+		Time: r.wall, Service: f.service.conf.Name, Client: f.client, ClientPort: f.port,
+		Received: f.moved[up], Sent: f.moved[down], FirstByte: f.firstByte.duration(), Total: time.Duration(r.now - f.begun),
+		End: f.why.String(),
+	}
+	if f.server != nil {
+		a.Server = f.server.addr.text
+	}
+	b.set(append(b.content, a))
+}
+
 // micros is a time since accept, small enough to be kept for every session: 0 = not yet, at most 71 minutes.
 type micros uint32
 

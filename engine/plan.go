@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"sync/atomic"
@@ -30,7 +31,7 @@ type service struct {
 	source    *address
 	acl       *conf.Matcher
 	logNet    bool  // the request log goes to a penlogd
-	sockets   []int // that listen, one for each reactor, which owns it
+	sockets   []int // that listen, one for each reactor, which owns it; -1 = another reactor has the only one
 }
 
 // serviceState is what a service keeps from one plan to the next. It is found again by name.
@@ -70,11 +71,12 @@ func (p *plan) renewed(old *service) *service {
 	return nil
 }
 
-// socketsOn returns the sockets of whichever service listens on an address, nil if none does. A nil plan has none.
-func (p *plan) socketsOn(a *address) []int {
+// socketsOn returns the sockets of whichever service listens on an address, for datagrams or for streams, nil if none
+// does. A nil plan has none.
+func (p *plan) socketsOn(a *address, datagrams bool) []int {
 	if p != nil {
 		for _, v := range p.services {
-			if v.sockets != nil && v.addr.String() == a.String() {
+			if v.sockets != nil && v.conf.UDP == datagrams && v.addr.String() == a.String() {
 				return v.sockets
 			}
 		}
@@ -82,10 +84,10 @@ func (p *plan) socketsOn(a *address) []int {
 	return nil
 }
 
-// usesPort tells if a service listens on a port of any address. A nil plan has none.
-func (p *plan) usesPort(port uint16) bool {
+// usesPort tells if a service listens on a port of any address, for datagrams or for streams. A nil plan has none.
+func (p *plan) usesPort(port uint16, datagrams bool) bool {
 	return p != nil && slices.ContainsFunc(p.services, func(v *service) bool {
-		return v.sockets != nil && v.addr.ip.Port() == port
+		return v.sockets != nil && v.conf.UDP == datagrams && v.addr.ip.Port() == port
 	})
 }
 
@@ -169,6 +171,9 @@ func (g *registry) compileLists(p, old *plan) (err error) {
 }
 
 func (g *registry) compileService(p *plan, c *conf.Service) (*service, error) {
+	if err := streamsOnly(c); err != nil {
+		return nil, err
+	}
 	v := &service{conf: c, state: g.service(c.Name), acl: p.matchers[c.ClientACL]}
 	seen := map[string]int{}
 	_, _, v.logNet = conf.LogAddress(c.Log)
@@ -199,6 +204,18 @@ func (g *registry) compileService(p *plan, c *conf.Service) (*service, error) {
 		}
 	}
 	return v, nil
+}
+
+// streamsOnly refuses for datagrams what works with streams alone.
+func streamsOnly(c *conf.Service) error {
+	switch {
+	case !c.UDP:
+	case c.Dummy:
+		return errors.New("dummy: it answers streams, not datagrams; turn off dummy or udp")
+	case c.Idlers > 0:
+		return errors.New("idlers: there are no idle connections for datagrams; set idlers to 0 or turn off udp")
+	}
+	return nil
 }
 
 func (g *registry) compilePlace(p *plan, v *service, i int, seen map[string]int) error {

@@ -52,6 +52,7 @@ type reactor struct {
 
 	pool     *splice.Pool
 	counters counters
+	udp      datagrams
 	logs     []*turnLogs // by serviceState.id; nil = nothing was ever logged
 	tap      tap
 	peer     peer
@@ -95,6 +96,7 @@ func (r *reactor) run() {
 		for i := range r.events[:n] {
 			r.dispatch(&r.events[i])
 		}
+		r.forwardDatagrams()
 		r.resumeFlows()
 		r.expire()
 		r.accept()
@@ -116,7 +118,7 @@ func (r *reactor) timeout() time.Duration {
 		return 0
 	}
 	wait := r.deadlines.next(r.now)
-	for _, at := range [...]int64{r.rest, r.idlersDue} {
+	for _, at := range [...]int64{r.rest, r.idlersDue, r.flowsDue()} {
 		if left := time.Duration(at - r.now); at != 0 && (wait < 0 || left < wait) {
 			wait = max(left, 0)
 		}
@@ -133,8 +135,10 @@ func (r *reactor) dispatch(ev *poller.Event) {
 	for _, l := range r.listeners {
 		if l.fd == ev.FD {
 			l.ready = true
+			return
 		}
 	}
+	r.dispatchDatagrams(ev)
 }
 
 // step lets a session take an event; a nil event means that its time has come again without one. A defect that shows
@@ -183,6 +187,7 @@ func (r *reactor) expire() {
 	for s := r.deadlines.expired(r.now); s != nil; s = r.deadlines.expired(r.now) {
 		r.timedOut(s)
 	}
+	r.expireFlows()
 	if r.rest != 0 && r.now >= r.rest {
 		r.rest = 0
 		r.resume(pauseRest)
@@ -214,6 +219,7 @@ func (r *reactor) closeRetired() {
 		r.retired[i] = nil
 	}
 	r.retired = r.retired[:0]
+	r.recycleFlows()
 }
 
 // own makes the reactor deliver the events of a descriptor to a session; nil for a listener's. The table has room for
@@ -255,6 +261,7 @@ func (r *reactor) stop() {
 		r.abandon(l)
 	}
 	r.listeners = nil
+	r.stopDatagrams()
 	r.each(func(s *session) {
 		if s.number == none {
 			r.retire(s)

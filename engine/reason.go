@@ -18,10 +18,13 @@ const (
 	reasonDummy              // the built-in web server answered
 	reasonLimit              // client_max or client_rate
 	reasonDown               // the server was found down, and on_down is close
+	reasonAnswered           // a flow of datagrams: udp_responses
+	reasonEvicted            // a flow of datagrams: it made room for another
 )
 
 var reasonNames = [...]string{
 	"-", "client", "server", "client-reset", "server-reset", "idle", "no-server", "denied", "closed", "exit", "defect", "dummy", "limit", "server-down",
+	"answered", "evicted",
 }
 
 func (w reason) String() string { return reasonNames[w] }

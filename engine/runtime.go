@@ -102,6 +102,12 @@ func (e *Engine) Clients(service string, within time.Duration) []conf.ClientStat
 				m[s.entry] = [2]uint64{n[down] + s.moved[down], n[up] + s.moved[up]}
 			}
 		})
+		r.eachFlow(func(f *flow) {
+			if f.entry != none && f.service.state == v.state {
+				n := m[f.entry]
+				m[f.entry] = [2]uint64{n[down] + f.moved[down], n[up] + f.moved[up]}
+			}
+		})
 		return m
 	})
 	list := make([]conf.ClientStatus, len(found))
@@ -138,6 +144,11 @@ func (e *Engine) Connections(service string) []conf.ConnectionStatus {
 				found = append(found, s.status())
 			}
 		})
+		r.eachFlow(func(f *flow) {
+			if f.service.state == v.state {
+				found = append(found, f.status())
+			}
+		})
 		return found
 	})...)
 	slices.SortFunc(list, func(a, b conf.ConnectionStatus) int { return a.Number - b.Number })
@@ -157,6 +168,28 @@ func (s *session) status() conf.ConnectionStatus {
 	return c
 }
 
+// status of a flow: its client's side is the listener, which it shares with the others.
+func (f *flow) status() conf.ConnectionStatus {
+	c := conf.ConnectionStatus{
+		Number: int(f.number), State: stateRelaying.pen(), DownFD: f.listener.fd, UpFD: int(f.fd),
+		Client: clientName(f.client), ClientIndex: int(f.entry), Server: none,
+	}
+	if f.server != nil {
+		c.Server = f.server.index
+	}
+	return c
+}
+
+// findFlow returns the flow of a connection number, nil if it is not this reactor's.
+func (r *reactor) findFlow(n int) (found *flow) {
+	r.eachFlow(func(f *flow) {
+		if int(f.number) == n {
+			found = f
+		}
+	})
+	return found
+}
+
 // find returns the session of a connection number, nil if it is not this reactor's.
 func (r *reactor) find(n int) (found *session) {
 	r.each(func(s *session) {
@@ -172,6 +205,10 @@ func (e *Engine) Connection(n int) (conf.ConnectionStatus, bool) {
 	for _, c := range ask(e, func(r *reactor) *conf.ConnectionStatus {
 		if s := r.find(n); s != nil {
 			c := s.status()
+			return &c
+		}
+		if f := r.findFlow(n); f != nil {
+			c := f.status()
 			return &c
 		}
 		return nil
@@ -194,6 +231,9 @@ func (e *Engine) Owner(fd int) int {
 	return slices.Max(append(ask(e, func(r *reactor) int {
 		if fd >= 0 && fd < len(r.owner) && r.owner[fd] != nil {
 			return int(r.owner[fd].number)
+		}
+		if fd >= 0 && fd < len(r.udp.owner) && r.udp.owner[fd] != nil {
+			return int(r.udp.owner[fd].number)
 		}
 		return none
 	}), none))
@@ -235,6 +275,9 @@ func (e *Engine) CloseConnection(n int) {
 			s.because(reasonClosed)
 			r.retire(s)
 		}
+		if f := r.findFlow(n); f != nil {
+			r.endFlow(f, reasonClosed)
+		}
 		return s != nil
 	})
 }
@@ -246,7 +289,7 @@ func (e *Engine) Listening(service string) string {
 		return ""
 	}
 	if v.addr.path == "" {
-		if a, err := localAddress(v.sockets[0]); err == nil {
+		if a, err := localAddress(slices.Max(v.sockets)); err == nil { // any that there is
 			return a.String()
 		}
 	}

@@ -129,6 +129,12 @@ func (p *place) portion(now int64) int64 {
 	return max(share, 1)
 }
 
+// open tells if the place may have flows of datagrams now, new ones or those that it has: they move when a server is
+// drained. An emergency or abuse server may even if it failed a moment ago: there is nobody else.
+func (p *place) open(now int64) bool {
+	return p.usable() && (p.index < 0 || !p.blacklisted(now) && !p.bars(false))
+}
+
 // limit is the number of connections that the place takes; returning tells that the client was here last.
 func (p *place) limit(returning bool) int {
 	if p.max > 0 && returning {

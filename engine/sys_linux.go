@@ -3,7 +3,6 @@ package engine
 import (
 	"encoding/binary"
 	"net/netip"
-	"strconv"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -45,20 +44,7 @@ type peer struct {
 	size  uint32
 }
 
-func (p *peer) decode() netip.AddrPort {
-	b := p.bytes[:]
-	switch binary.NativeEndian.Uint16(b) {
-	case unix.AF_INET:
-		return netip.AddrPortFrom(netip.AddrFrom4([4]byte(b[4:8])), binary.BigEndian.Uint16(b[2:]))
-	case unix.AF_INET6:
-		ip := netip.AddrFrom16([16]byte(b[8:24]))
-		if zone := binary.NativeEndian.Uint32(b[24:]); zone != 0 {
-			ip = ip.WithZone(strconv.FormatUint(uint64(zone), 10))
-		}
-		return netip.AddrPortFrom(ip, binary.BigEndian.Uint16(b[2:]))
-	}
-	return netip.AddrPort{}
-}
+func (p *peer) decode() netip.AddrPort { return decodeName(p.bytes[:]) }
 
 // accept takes one client from a listener's queue. Its address is not valid if it came through a Unix socket.
 func accept(fd int, p *peer) (int, netip.AddrPort, error) {

@@ -7,6 +7,7 @@ type drop uint8
 
 const (
 	dropDenied      drop = iota // client_acl denies the client, and there is no abuse server
+	dropLimit                   // client_max or client_rate
 	dropNoServer                // every candidate failed, is full, blacklisted or bars the client
 	dropFull                    // no room for another flow, or no descriptor or port for it
 	dropUnreachable             // the server was found dead by it, and the system did not give it back
@@ -17,7 +18,7 @@ const (
 	drops                       // how many reasons there are
 )
 
-var dropNames = [drops]string{"denied", "no-server", "full", "unreachable", "queue", "size", "refused", "kernel"}
+var dropNames = [drops]string{"denied", "limit", "no-server", "full", "unreachable", "queue", "size", "refused", "kernel"}
 
 func (d drop) String() string { return dropNames[d] }
 
@@ -38,10 +39,7 @@ func (c *datagramCounters) drop(why drop, n int) { c.dropped[why] += uint64(n) }
 
 // datagramsOf returns the reactor's counters of a service.
 func (c *counters) datagramsOf(v *serviceState) *datagramCounters {
-	for int(v.id) >= len(c.datagrams) {
-		c.datagrams = append(c.datagrams, &datagramCounters{})
-	}
-	return c.datagrams[v.id]
+	return entry(&c.datagrams, v.id)
 }
 
 // Datagrams returns what a service of datagrams has done since start: flows, datagrams and bytes each way, and what was
@@ -55,7 +53,15 @@ func (e *Engine) Datagrams(service string) conf.DatagramStatus {
 	if v == nil {
 		return sum
 	}
-	for _, c := range ask(e, func(r *reactor) datagramCounters { return *r.counters.datagramsOf(v.state) }) {
+	for _, c := range ask(e, func(r *reactor) datagramCounters {
+		c := *r.counters.datagramsOf(v.state)
+		r.eachFlow(func(f *flow) {
+			if f.service.state == v.state {
+				c.flows.Active++
+			}
+		})
+		return c
+	}) {
 		sum.Flows.Active += c.flows.Active
 		sum.Flows.Begun += c.flows.Begun
 		sum.Flows.Moved += c.flows.Moved

@@ -137,7 +137,6 @@ func TestParseErrors(t *testing.T) {
 		{"bad operand", "1 h1:x", []string{"h1:x", "host:port:max:hard:weight:prio"}},
 		{"bad listener", "x:y:z h1:2", []string{"x:y:z"}},
 		{"TLS", "-E cert 1", []string{"-E: TLS is not available in this version of pen"}},
-		{"UDP", "-U 53", []string{"-U: ", "not available in this version of pen"}},
 		{"http", "-H 80", []string{"-H: ", "not available in this version of pen"}},
 		{"Windows", "-i pen", []string{"-i: for Windows only"}},
 	} {

@@ -15,7 +15,7 @@ const usage = `usage:
   -O, --command command     use command in penctl format
   -P, --poll                use poll() to wait for events
   -T, --tracking sec        tracking time in seconds (0 = forever) [0]
-  -U, --udp                 use udp protocol support (not available yet)
+  -U, --udp                 use udp protocol support
   -W, --weight              use weight for server selection
   -X, --enable-exit         enable 'exit' command for control port
   -a, --ascii               debugging dumps in ascii format
