@@ -182,6 +182,21 @@ func (s *ServerSnapshot) add(c *serverCounters) {
 	}
 }
 
+// Merge adds what another place of the same address has done. What it is like, but for blacklisting, is kept.
+func (s *ServerSnapshot) Merge(other *ServerSnapshot) {
+	s.Active += other.Active
+	s.Blacklisted = s.Blacklisted || other.Blacklisted
+	s.Max += other.Max
+	s.Connects += other.Connects
+	s.Connecting += other.Connecting
+	s.Full += other.Full
+	s.Sent += other.Sent
+	s.Received += other.Received
+	for i, n := range other.Failed {
+		s.Failed[i] += n
+	}
+}
+
 // Answering reports whether all reactors answer in time.
 func (e *Engine) Answering() bool {
 	return len(ask(e, func(*reactor) struct{} { return struct{}{} })) == len(e.reactors)

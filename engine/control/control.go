@@ -24,7 +24,6 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"strings"
-	"syscall"
 	"time"
 
 	"pen/conf"
@@ -46,9 +45,9 @@ type Control struct {
 	start    *conf.Draft // holds what is to be done when pen runs
 	settings *conf.Settings
 	engine   *engine.Engine
-	penctl   *penctl // has its own goroutines
-	listener net.Listener
-	place    place          // where listener listens
+	penctl   *penctl        // has its own goroutines
+	socket   seat           // the control socket
+	web      *web           // has its own goroutines
 	signals  chan os.Signal // HUP, USR1, TERM, INT
 	urgent   chan os.Signal // read by Run: USR2, and TERM and INT once more
 	logs     *logs
@@ -84,17 +83,11 @@ func New(start *conf.Draft, o Options) (*Control, error) {
 	c := &Control{Options: o, start: start, settings: s, engine: e, penctl: newPenctl(), logs: newLogs(o.Log),
 		prober: newProber(e.Troubles()), reasons: map[int32]string{}}
 	c.Log.SetDebug(s.Process.Debug)
-	to, err := c.placeFor(s)
-	if err != nil {
+	c.socket = seat{name: "control", owner: o.Owner, serve: c.penctl.serve}
+	c.web = newWeb(e, c.penctl.calls, o)
+	if err := c.openSockets(s); err != nil {
 		return nil, err
 	}
-	if to.network == "" && s.Control.Listen != "" {
-		c.Log.Warn(rootMessage)
-	}
-	if c.listener, err = to.open(o.Owner); err != nil {
-		return nil, err
-	}
-	c.place = to
 	c.adopt(s)
 	c.notify()
 	return c, nil
@@ -112,10 +105,7 @@ func (c *Control) OpenLogs() error {
 
 // Addr returns where the control socket listens, or nil if there is none. It may be called before Run only.
 func (c *Control) Addr() net.Addr {
-	if c.listener == nil {
-		return nil
-	}
-	return c.listener.Addr()
+	return c.socket.addr()
 }
 
 // Run serves until pen is to end, by a signal or the command exit, and the engine has stopped: then it returns nil.
@@ -127,9 +117,8 @@ func (c *Control) Run() error {
 	c.prober.begin()
 	c.start.Finish(runtime{c.engine, c})
 	c.announce()
-	if c.listener != nil {
-		go c.penctl.serve(c.listener)
-	}
+	c.socket.begin()
+	c.web.begin()
 	done := make(chan struct{})
 	go func() {
 		c.loop()
@@ -170,9 +159,8 @@ func (c *Control) loop() {
 			c.found(changes)
 		case <-c.stopped:
 			c.prober.stop()
-			if c.listener != nil {
-				c.listener.Close()
-			}
+			c.socket.close()
+			c.web.close()
 			c.penctl.close()
 			c.logs.close()
 			return
@@ -230,25 +218,58 @@ func (c *Control) publish(s *conf.Settings) error {
 	return nil
 }
 
-// work moves the control socket to where s wants it and has the engine work by s.
+// openSockets opens the sockets of the control plane at start.
+func (c *Control) openSockets(s *conf.Settings) error {
+	to, err := c.placeFor(s)
+	if err != nil {
+		return err
+	}
+	if to.network == "" && s.Control.Listen != "" {
+		c.Log.Warn(rootMessage)
+	}
+	web, err := c.web.prepare(s)
+	if err != nil {
+		return err
+	}
+	ln, err := c.socket.open(to)
+	if err != nil {
+		web.drop()
+		return err
+	}
+	c.socket.move(to, ln)
+	web.use()
+	return nil
+}
+
+// work moves the sockets of the control plane to where s wants them and has the engine work by s.
 func (c *Control) work(s *conf.Settings) error {
 	to, err := c.placeFor(s)
 	if err != nil {
 		return err
 	}
-	ln := c.listener
-	if to != c.place {
-		if ln, err = c.openAt(to); err != nil {
-			return err
-		}
-	}
-	if err := c.engine.Publish(s); err != nil {
-		c.stay(to, ln)
+	web, err := c.web.prepare(s)
+	if err != nil {
 		return err
 	}
-	c.moveTo(to, ln)
-	c.adopt(s)
-	return nil
+	ln, err := c.socket.open(to)
+	if err == nil {
+		if err = c.engine.Publish(s); err == nil {
+			c.socket.move(to, ln)
+			web.use()
+			c.adopt(s)
+			return nil
+		}
+	}
+	c.lost(c.socket.stay(to, ln))
+	c.lost(web.drop())
+	return err
+}
+
+// lost logs that a socket which had to be closed for a moment could not be opened again.
+func (c *Control) lost(err error) {
+	if err != nil {
+		c.Log.Error("a socket is lost", "err", err)
+	}
 }
 
 // adopt takes over the settings that concern the control plane itself.
@@ -278,59 +299,13 @@ func (c *Control) placeFor(s *conf.Settings) (place, error) {
 	return place{}, nil
 }
 
-// openAt opens a control socket besides the one that is open. If that is in the way – the same port, once for this
-// machine and once for all addresses – it is closed first.
-func (c *Control) openAt(to place) (net.Listener, error) {
-	ln, err := to.open(c.Owner)
-	if c.listener == nil || !errors.Is(err, syscall.EADDRINUSE) {
-		return ln, err
-	}
-	c.listener.Close()
-	c.listener = nil
-	if ln, err = to.open(c.Owner); err != nil {
-		c.stay(to, nil)
-	}
-	return ln, err
-}
-
-// stay gives up what openAt has opened, and keeps the control socket where it was.
-func (c *Control) stay(to place, ln net.Listener) {
-	if to != c.place && ln != nil {
-		ln.Close()
-		to.remove()
-	}
-	if c.listener != nil || c.place.network == "" {
-		return
-	}
-	var err error
-	if c.listener, err = c.place.open(c.Owner); err != nil {
-		c.Log.Error("the control socket is lost", "err", err)
-		c.place = place{}
-		return
-	}
-	go c.penctl.serve(c.listener)
-}
-
-// moveTo goes over to the socket that openAt has opened.
-func (c *Control) moveTo(to place, ln net.Listener) {
-	if to == c.place {
-		return
-	}
-	if c.listener != nil {
-		c.listener.Close()
-	}
-	c.place, c.listener = to, ln
-	if ln != nil {
-		go c.penctl.serve(ln)
-	}
-}
-
 // end stops the engine, which gives open connections until drain has passed. Queries are answered meanwhile.
 func (c *Control) end(drain time.Duration) {
 	if c.stopped != nil {
 		return
 	}
 	c.Log.Debug("ending", "drain", drain, "pid", os.Getpid())
+	c.web.ready.Store(false)
 	stopped := make(chan struct{})
 	c.stopped = stopped
 	go func() { // ends with the engine

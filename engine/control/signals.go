@@ -63,6 +63,9 @@ func (c *Control) reload() {
 	if err := c.OpenLogs(); err != nil {
 		c.Log.Error("the logs stay where they were", "err", err)
 	}
+	if err := c.web.reread(); err != nil {
+		c.Log.Error("the token of the status page stays as it was", "err", err)
+	}
 	file := c.settings.Process.ConfigFile
 	if file == "" {
 		return
@@ -73,6 +76,7 @@ func (c *Control) reload() {
 	if err == nil {
 		err = c.publish(d.Settings()) // changed or not: names may have new addresses, and files new contents
 	}
+	c.web.reloaded(err)
 	if err == nil {
 		d.Finish(runtime{c.engine, c})
 	} else {

@@ -20,7 +20,7 @@ type Owner struct {
 	UID, GID int
 }
 
-// place is where a control socket listens: what decides whether a new configuration needs a new one.
+// place is where a socket of the control plane listens: what decides whether a new configuration needs a new one.
 type place struct {
 	network string // unix, tcp or tcp4; "" = there is no control socket
 	address string // for package net
@@ -29,21 +29,27 @@ type place struct {
 // placeOf returns where the control socket of s belongs. A port without an address means this machine only, until
 // entries in the list of control_acl say who else may come.
 func placeOf(s *conf.Settings) (place, error) {
-	if s.Control.Listen == "" {
+	host := "127.0.0.1"
+	if len(s.ACL[s.Control.ACL]) > 0 {
+		host = "0.0.0.0"
+	}
+	return parsePlace("control", s.Control.Listen, host)
+}
+
+// parsePlace returns where a socket belongs that a command puts at an address; host stands in if it names none.
+func parsePlace(command, address, host string) (place, error) {
+	if address == "" {
 		return place{}, nil
 	}
-	at, err := conf.ParseListen(s.Control.Listen, "tcp")
+	at, err := conf.ParseListen(address, "tcp")
 	if err != nil {
-		return place{}, fmt.Errorf("control: %w", err)
+		return place{}, fmt.Errorf("%s: %w", command, err)
 	}
 	if at.Path != "" {
 		return place{"unix", at.Path}, nil
 	}
 	if at.Host == "" {
-		at.Host = "127.0.0.1"
-		if len(s.ACL[s.Control.ACL]) > 0 {
-			at.Host = "0.0.0.0"
-		}
+		at.Host = host
 	}
 	network := "tcp"
 	if ip, err := netip.ParseAddr(at.Host); err == nil && ip.Is4() {
@@ -52,8 +58,8 @@ func placeOf(s *conf.Settings) (place, error) {
 	return place{network, net.JoinHostPort(at.Host, strconv.Itoa(at.Port))}, nil
 }
 
-// open makes the control socket, or returns nil if there is to be none.
-func (p place) open(owner Owner) (ln net.Listener, err error) {
+// open makes the socket, or returns nil if there is to be none. name is the command, for the error.
+func (p place) open(owner Owner, name string) (ln net.Listener, err error) {
 	switch p.network {
 	case "":
 		return nil, nil
@@ -63,7 +69,7 @@ func (p place) open(owner Owner) (ln net.Listener, err error) {
 		ln, err = net.Listen(p.network, p.address)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("control %s: %w", p.address, reason(err))
+		return nil, fmt.Errorf("%s %s: %w", name, p.address, reason(err))
 	}
 	return ln, nil
 }

@@ -47,7 +47,7 @@ func TestPlaceOf(t *testing.T) {
 
 func TestUnixSocketIsPrivate(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "ctl")
-	ln, err := place{"unix", path}.open(Owner{})
+	ln, err := place{"unix", path}.open(Owner{}, "control")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +64,7 @@ func TestUnixSocketIsPrivate(t *testing.T) {
 func TestUnixSocketInTheWay(t *testing.T) {
 	dir := t.TempDir()
 	stale, busy, file := filepath.Join(dir, "stale"), filepath.Join(dir, "busy"), filepath.Join(dir, "file")
-	ln, err := place{"unix", stale}.open(Owner{})
+	ln, err := place{"unix", stale}.open(Owner{}, "control")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +86,7 @@ func TestUnixSocketInTheWay(t *testing.T) {
 		{"no socket", file, "no socket"},
 		{"no directory", filepath.Join(dir, "x", "y"), "no such file or directory"},
 	} {
-		ln, err := place{"unix", tt.path}.open(Owner{})
+		ln, err := place{"unix", tt.path}.open(Owner{}, "control")
 		if err == nil {
 			ln.Close()
 		}
