@@ -15,10 +15,11 @@ LDFLAGS  := -s -w -X pen/cmd/version.version=$(VERSION)
 TARGETS  := linux/amd64 linux/arm64 freebsd/amd64 openbsd/amd64 netbsd/amd64 darwin/amd64 solaris/amd64 illumos/amd64
 
 FUZZTIME    ?= 5s
+SOAKTIME    ?= 1m
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: all build demo test cross race fuzz lint bench install clean
+.PHONY: all build demo test cross race soak fuzz lint bench install clean
 
 all: build
 
@@ -48,6 +49,10 @@ race:
 	@mkdir -p bin/race
 	CGO_ENABLED=1 $(GO) build -race -o bin/race/ $(PROGRAMS:%=./cmd/%)
 	PEN_BIN=$(CURDIR)/bin/race PEN_RACE=1 $(GO) test -count=1 -timeout 15m ./cmd/pen
+
+# HUP, USR1, commands and 1,000 connections a second for SOAKTIME, without one failed request.
+soak: build
+	PEN_SOAK=$(SOAKTIME) PEN_BIN=$(CURDIR)/bin $(GO) test -count=1 -timeout 30m -run '^TestSoak$$' -v ./cmd/pen
 
 # Every fuzz target for FUZZTIME; go test takes one at a time.
 fuzz:

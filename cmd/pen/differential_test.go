@@ -42,17 +42,23 @@ type arena struct {
 	bin  [len(sides)]string // the directories of the programs
 }
 
-// newArena makes an arena, or skips the test where there is no C pen.
+// newArena makes an arena for both programs, or skips the test where there is no C pen.
 func newArena(t *testing.T) *arena {
+	ar := ownArena(t)
+	if err := ensure("/usr/bin/pen"); err != nil {
+		skip(t, err)
+	}
+	return ar
+}
+
+// ownArena makes an arena for ours.
+func ownArena(t *testing.T) *arena {
 	if runtime.GOOS != "linux" {
 		t.Skip("it reads /proc; it runs on Linux only")
 	}
 	dir, err := binaries()
 	if err != nil {
 		t.Fatal(err)
-	}
-	if err := ensure("/usr/bin/pen"); err != nil {
-		skip(t, err)
 	}
 	work := t.TempDir()
 	for _, d := range []string{work, filepath.Dir(work)} { // the user that pen becomes writes there
