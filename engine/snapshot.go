@@ -4,6 +4,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"pen/conf"
 )
 
 // Snapshot is what the data plane has done since its start and what it is doing, at one time. It belongs to whoever
@@ -33,7 +35,10 @@ type ServiceSnapshot struct {
 	Length          Histogram         // of connections that have ended
 	RequestsDropped uint64            // lines of the request log that were lost
 	AccessDropped   uint64            // records of the access log that were lost
-	Servers         []ServerSnapshot  // by number, then the emergency and the abuse server
+	Queued          int               // clients that wait for a place on a server
+	Datagrams       bool              // it is a service of datagrams
+	Flows           conf.DatagramStatus
+	Servers         []ServerSnapshot // by number, then the emergency and the abuse server
 }
 
 // ServerSnapshot is one server.
@@ -42,7 +47,12 @@ type ServerSnapshot struct {
 	Address     string // with the port, or the path
 	Active      int    // established connections
 	Blacklisted bool
-	Max         int // soft limit of connections; 0 = none
+	Available   bool // a client may be sent there that was not there before
+	Health      Health
+	Drained     bool // its agent wants no new clients
+	Admin       conf.Admin
+	Portion     float64 // of its weight that it gets now, by its agent and slow_start: 0 to 1
+	Max         int     // soft limit of connections; 0 = none
 	Weight      int
 	Connects    uint64
 	Connecting  time.Duration // all connects together
@@ -71,9 +81,10 @@ type copies struct {
 
 type reactorCopy struct {
 	ReactorSnapshot
-	id       int
-	services []serviceCounters // by serviceState.id
-	servers  []serverCounters  // by server.id
+	id        int
+	services  []serviceCounters  // by serviceState.id
+	servers   []serverCounters   // by server.id
+	datagrams []datagramCounters // by serviceState.id
 }
 
 // Snapshot asks each reactor once for a copy of its counters, and adds them up.
@@ -109,13 +120,17 @@ func (r *reactor) copy() reactorCopy {
 		Answers: true, Sessions: r.sessions, Connecting: r.pending, Paused: r.paused != 0,
 		Panics: r.counters.panics, Turns: r.counters.turns,
 	}}
-	for _, v := range r.counters.services {
-		c.services = append(c.services, *v)
-	}
-	for _, v := range r.counters.servers {
-		c.servers = append(c.servers, *v)
-	}
+	c.services, c.servers, c.datagrams = values(r.counters.services), values(r.counters.servers), values(r.counters.datagrams)
 	return c
+}
+
+// values returns copies of what a table points to.
+func values[T any](table []*T) []T {
+	list := make([]T, len(table))
+	for i, v := range table {
+		list[i] = *v
+	}
+	return list
 }
 
 // service adds up what the reactors have counted for a service.
@@ -123,6 +138,7 @@ func (k *copies) service(v *service, now int64) ServiceSnapshot {
 	s := ServiceSnapshot{
 		Name: v.conf.Name, Ended: make(map[string]uint64, len(reasonNames)),
 		RequestsDropped: v.state.logs.Requests.Dropped(), AccessDropped: v.state.logs.Access.Dropped(),
+		Queued: int(v.state.line.waiting.Load()), Datagrams: v.conf.UDP, Flows: noDatagrams(),
 	}
 	if v.addr != nil {
 		s.Listen = v.addr.String()
@@ -131,6 +147,9 @@ func (k *copies) service(v *service, now int64) ServiceSnapshot {
 	for i := range k.given {
 		if int(v.state.id) < len(k.given[i].services) {
 			s.add(&k.given[i].services[v.state.id])
+		}
+		if int(v.state.id) < len(k.given[i].datagrams) {
+			k.given[i].datagrams[v.state.id].addTo(&s.Flows)
 		}
 	}
 	for i := range v.places {
@@ -161,7 +180,8 @@ func (s *ServiceSnapshot) addServer(k *copies, p *place, now int64) {
 	}
 	v := ServerSnapshot{
 		Index: p.index, Address: p.addr.String(), Active: int(p.active.Load()), Blacklisted: p.blacklisted(now),
-		Max: p.max, Weight: p.weight,
+		Available: p.eligible(now), Health: Health(p.health.Load()), Drained: p.drained.Load(), Admin: p.admin,
+		Portion: float64(p.portion(now)) / wholePortion, Max: p.max, Weight: p.weight,
 	}
 	for i := range k.given {
 		if int(p.id) < len(k.given[i].servers) {
@@ -186,6 +206,7 @@ func (s *ServerSnapshot) add(c *serverCounters) {
 func (s *ServerSnapshot) Merge(other *ServerSnapshot) {
 	s.Active += other.Active
 	s.Blacklisted = s.Blacklisted || other.Blacklisted
+	s.Available = s.Available && other.Available
 	s.Max += other.Max
 	s.Connects += other.Connects
 	s.Connecting += other.Connecting

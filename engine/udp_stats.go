@@ -45,10 +45,7 @@ func (c *counters) datagramsOf(v *serviceState) *datagramCounters {
 // Datagrams returns what a service of datagrams has done since start: flows, datagrams and bytes each way, and what was
 // dropped for which reason. All is 0 for a service of streams, and for one that does not exist.
 func (e *Engine) Datagrams(service string) conf.DatagramStatus {
-	var sum conf.DatagramStatus
-	for why := range drops {
-		sum.Dropped = append(sum.Dropped, conf.Drop{Why: why.String()})
-	}
+	sum := noDatagrams()
 	v := e.service(service)
 	if v == nil {
 		return sum
@@ -62,19 +59,32 @@ func (e *Engine) Datagrams(service string) conf.DatagramStatus {
 		})
 		return c
 	}) {
-		sum.Flows.Active += c.flows.Active
-		sum.Flows.Begun += c.flows.Begun
-		sum.Flows.Moved += c.flows.Moved
-		sum.Flows.Evicted += c.flows.Evicted
-		add(&sum.FromClients, c.fromClients)
-		add(&sum.ToServers, c.toServers)
-		add(&sum.FromServers, c.fromServers)
-		add(&sum.ToClients, c.toClients)
-		for why, n := range c.dropped {
-			sum.Dropped[why].Datagrams += n
-		}
+		c.addTo(&sum)
 	}
 	return sum
+}
+
+// noDatagrams is a sum of nothing.
+func noDatagrams() (sum conf.DatagramStatus) {
+	for why := range drops {
+		sum.Dropped = append(sum.Dropped, conf.Drop{Why: why.String()})
+	}
+	return sum
+}
+
+// addTo adds what one reactor has counted.
+func (c *datagramCounters) addTo(sum *conf.DatagramStatus) {
+	sum.Flows.Active += c.flows.Active
+	sum.Flows.Begun += c.flows.Begun
+	sum.Flows.Moved += c.flows.Moved
+	sum.Flows.Evicted += c.flows.Evicted
+	add(&sum.FromClients, c.fromClients)
+	add(&sum.ToServers, c.toServers)
+	add(&sum.FromServers, c.fromServers)
+	add(&sum.ToClients, c.toClients)
+	for why, n := range c.dropped {
+		sum.Dropped[why].Datagrams += n
+	}
 }
 
 func add(to *conf.Traffic, t conf.Traffic) {

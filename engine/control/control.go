@@ -84,7 +84,7 @@ func New(start *conf.Draft, o Options) (*Control, error) {
 		prober: newProber(e.Troubles()), reasons: map[int32]string{}}
 	c.Log.SetDebug(s.Process.Debug)
 	c.socket = seat{name: "control", owner: o.Owner, serve: c.penctl.serve}
-	c.web = newWeb(e, c.penctl.calls, o)
+	c.web = newWeb(c)
 	if err := c.openSockets(s); err != nil {
 		return nil, err
 	}

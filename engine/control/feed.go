@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"pen/conf"
 	"pen/engine"
 )
 
@@ -25,15 +26,16 @@ const (
 // feed samples the engine every second while web listens, and tells the open pages. It has one goroutine, however many
 // pages there are; one that does not keep up misses samples.
 type feed struct {
-	engine *engine.Engine
-	admin  func() bool   // whether pages may do something
-	ended  chan struct{} // closed when pen ends
+	web   *web
+	ended chan struct{} // closed when pen ends
 
 	mu       sync.Mutex
 	starts   int // of serveOn that have not stopped; while there are any, the ticker runs
 	cease    chan struct{}
 	readers  map[chan []byte]struct{}
-	happened []happening // oldest first
+	happened []happening          // oldest first
+	noticed  uint64               // events of the control plane that are among them, or were
+	reasons  map[serverKey]string // why servers are down
 	servers  map[serverKey]*seen
 	services map[string]uint64 // accepted until the last sample
 	at       time.Time         // of the last sample
@@ -60,9 +62,9 @@ type seen struct {
 	fresh   bool      // it was in the last sample
 }
 
-func newFeed(e *engine.Engine, admin func() bool) *feed {
+func newFeed(w *web) *feed {
 	return &feed{
-		engine: e, admin: admin, ended: make(chan struct{}),
+		web: w, ended: make(chan struct{}),
 		readers: map[chan []byte]struct{}{}, servers: map[serverKey]*seen{}, services: map[string]uint64{},
 	}
 }
@@ -74,10 +76,28 @@ func (f *feed) tell(text string) {
 	f.note(text)
 }
 
-func (f *feed) note(text string) {
-	f.happened = append(f.happened, happening{time.Now(), text})
+func (f *feed) note(text string) { f.keep(happening{time.Now(), text}) }
+
+func (f *feed) keep(h happening) {
+	f.happened = append(f.happened, h)
 	if over := len(f.happened) - feedEvents; over > 0 {
 		f.happened = slices.Delete(f.happened, 0, over)
+	}
+}
+
+// notice takes over what has become of servers since the last sample.
+func (f *feed) notice() {
+	list, n := f.web.control.RecentSince(f.noticed)
+	f.noticed = n
+	for _, e := range list {
+		text := fmt.Sprintf("%s: server %d, %s, is %s", e.Service, e.Server, e.Address, e.To)
+		if e.From != "" {
+			text += " (was " + e.From + ")"
+		}
+		if e.Reason != "" {
+			text += ": " + e.Reason
+		}
+		f.keep(happening{e.Time, text})
 	}
 }
 
@@ -118,20 +138,26 @@ func (f *feed) run(cease <-chan struct{}) {
 
 // sample looks at the engine and tells the pages.
 func (f *feed) sample() {
-	s := f.engine.Snapshot()
+	e := f.web.control.engine
+	s, reports := e.Snapshot(), f.web.control.Probes()
 	var clients []engine.Client
 	var open []engine.Connection
 	if f.watched() {
-		clients, open = f.engine.LatestClients(feedClients), f.engine.SomeConnections(feedConns)
+		clients, open = e.LatestClients(feedClients), e.SomeConnections(feedConns)
 		open = open[:min(len(open), feedConns)]
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.notice()
+	f.reasons = map[serverKey]string{}
+	for _, r := range reports {
+		f.reasons[serverKey{r.Service, r.Server, r.Address}] = r.Reason
+	}
 	view := f.compare(s, time.Now())
 	if len(f.readers) == 0 {
 		return
 	}
-	view.Admin, view.Clients, view.Open = f.admin(), clients, open
+	view.Admin, view.Clients, view.Open = f.web.token.Load() != nil, clients, open
 	message, err := json.Marshal(view)
 	if err != nil {
 		return // it can't be: the view is made of plain values
@@ -227,7 +253,6 @@ type serverView struct {
 	Address  string    `json:"address"`
 	State    string    `json:"state"`
 	Why      string    `json:"why"`
-	Admin    string    `json:"admin"`
 	Active   int       `json:"active"`
 	Max      int       `json:"max"`
 	Connects uint64    `json:"connects"`
@@ -276,9 +301,9 @@ func (f *feed) server(service string, s *engine.ServerSnapshot, elapsed float64)
 		was = &seen{last: *s, state: "up"}
 		f.servers[key] = was
 	}
-	state, why := standing(s, was)
-	if state != was.state {
-		text := fmt.Sprintf("%s: server %s is %s", service, s.Address, state)
+	state, why := standing(s, was, f.reasons[key])
+	if state != was.state && (state == blacklisted || was.state == blacklisted) { // the others are events of the control plane
+		text := fmt.Sprintf("%s: server %d, %s, is %s (was %s)", service, s.Index, s.Address, state, was.state)
 		if why != "" {
 			text += ": " + why
 		}
@@ -299,18 +324,34 @@ func (f *feed) server(service string, s *engine.ServerSnapshot, elapsed float64)
 	return v
 }
 
-// standing says in a word how a server is, and why.
-func standing(s *engine.ServerSnapshot, was *seen) (state, why string) {
-	if !s.Blacklisted {
-		return "up", ""
+const blacklisted = "blacklisted"
+
+// standing says in a word how a server is, and why. reason is why its probes find it down.
+func standing(s *engine.ServerSnapshot, was *seen, reason string) (state, why string) {
+	switch {
+	case s.Admin != conf.Ready:
+		return s.Admin.String(), "by command"
+	case s.Health == engine.Down:
+		return "down", reason
+	case s.Blacklisted:
+		return blacklisted, failure(s, was)
+	case s.Drained:
+		return "drain", "its agent says so"
+	case s.Health == engine.Probing:
+		return "probing", ""
 	}
+	return "up", ""
+}
+
+// failure says which kind of failure has led to a blacklisting.
+func failure(s *engine.ServerSnapshot, was *seen) string {
 	for i, n := range s.Failed {
 		if n > was.last.Failed[i] {
-			why = "connect failed: " + engine.Failure(i).String()
+			return "connect failed: " + engine.Failure(i).String()
 		}
 	}
-	if why == "" && was.state == "blacklisted" {
-		why = was.why
+	if was.state == blacklisted {
+		return was.why
 	}
-	return "blacklisted", why
+	return ""
 }

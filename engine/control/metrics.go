@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	dto "github.com/prometheus/client_model/go"
 
+	"pen/conf"
 	"pen/engine"
 )
 
@@ -50,6 +51,11 @@ var (
 	serviceUnserved    = define("pen_service_unserved_total", counter, "Clients for whom no server could be had.", "service")
 	serviceFailovers   = define("pen_service_failovers_total", counter, "Clients that were served by another server than the first choice.", "service")
 	serviceEnded       = define("pen_service_ended_total", counter, "Connections that ended, by the reason as in the access log.", "service", "reason")
+	serviceQueued      = define("pen_service_queued", gauge, "Clients that wait for a place on a server.", "service")
+	serviceFlows       = define("pen_service_flows", gauge, "Flows of datagrams that are open.", "service")
+	serviceFlowsBegun  = define("pen_service_flows_total", counter, "Flows of datagrams that were begun.", "service")
+	serviceDatagrams   = define("pen_service_datagrams_total", counter, "Datagrams by way, which is from_clients, to_servers, from_servers or to_clients.", "service", "way")
+	serviceLost        = define("pen_service_datagrams_dropped_total", counter, "Datagrams that were not forwarded, by reason.", "service", "reason")
 	serviceLogDropped  = define("pen_service_log_dropped_total", counter, "Entries of the request and the access log that were lost because the writer was behind.", "service", "log")
 	serviceConnect     = define("pen_service_connect_seconds", histogram, "Time from accepting a client until a server was connected, fail-overs included.", "service")
 	serviceFirstByte   = define("pen_service_first_byte_seconds", histogram, "Time from accepting a client until the first byte of a server went to it.", "service")
@@ -66,6 +72,12 @@ var (
 	serverSent        = define("pen_server_sent_bytes_total", counter, "Bytes that were sent to the server.", "service", "server")
 	serverReceived    = define("pen_server_received_bytes_total", counter, "Bytes that were received from the server.", "service", "server")
 	serverConnect     = define("pen_server_connect_seconds", summary, "Time that the connects which succeeded took.", "service", "server")
+	serverAvailable   = define("pen_server_available", gauge, "1 while clients may be sent to the server that were not there before: it is neither blacklisted, down, drained nor in maintenance.", "service", "server")
+	serverAdmin       = define("pen_server_admin_state", gauge, "1 for what the operator says, which is ready, drain or maint, and 0 for the others.", "service", "server", "state")
+	serverShare       = define("pen_server_share_ratio", gauge, "Part of its weight that the server gets now, by its agent and slow_start.", "service", "server")
+	serverHealthy     = define("pen_server_probe_success", gauge, "1 if the probes find the server up, 0 if down; missing while there is no result.", "service", "server")
+	serverProbes      = define("pen_server_probes_total", counter, "Probes by result, which is good or bad.", "service", "server", "result")
+	serverProbeTook   = define("pen_server_probe_seconds", gauge, "Time that the last probe took.", "service", "server")
 	serverBlacklisted = define("pen_server_blacklisted", gauge, "1 while the server is left out because a connect failed.", "service", "server")
 )
 
@@ -115,8 +127,9 @@ func (c *collector) Describe(to chan<- *prometheus.Desc) {
 
 // Collect is part of [prometheus.Collector].
 func (c *collector) Collect(to chan<- prometheus.Metric) {
-	s := c.web.engine.Snapshot()
+	s := c.web.control.engine.Snapshot()
 	out := scrape{to, c.start}
+	out.probes(c.web.control.Probes())
 	for i := range s.Services {
 		out.service(&s.Services[i])
 	}
@@ -178,20 +191,64 @@ func (s scrape) service(v *engine.ServiceSnapshot) {
 	s.histogram(serviceConnect, &v.Connect, v.Name)
 	s.histogram(serviceFirstByte, &v.FirstByte, v.Name)
 	s.histogram(serviceLength, &v.Length, v.Name)
+	s.number(serviceQueued, v.Queued, v.Name)
+	if v.Datagrams {
+		s.flows(&v.Flows, v.Name)
+	}
 	for label, server := range byAddress(v.Servers) {
 		s.server(server, v.Name, label)
 	}
 }
 
-// byAddress adds up the servers that have the same label. The label of a path is made valid.
+func (s scrape) flows(v *conf.DatagramStatus, service string) {
+	s.value(serviceFlows, float64(v.Flows.Active), service)
+	s.value(serviceFlowsBegun, float64(v.Flows.Begun), service)
+	for way, t := range map[string]conf.Traffic{
+		"from_clients": v.FromClients, "to_servers": v.ToServers, "from_servers": v.FromServers, "to_clients": v.ToClients,
+	} {
+		s.count(serviceDatagrams, t.Datagrams, service, way)
+	}
+	for _, d := range v.Dropped {
+		s.count(serviceLost, d.Datagrams, service, d.Why)
+	}
+}
+
+// probes tells what probes have found. Reports about places with the same label are added up.
+func (s scrape) probes(reports []ProbeReport) {
+	sums := map[[2]string]*ProbeReport{}
+	for _, r := range reports {
+		key := [2]string{r.Service, label(r.Address)}
+		if sum := sums[key]; sum != nil {
+			sum.Good, sum.Bad = sum.Good+r.Good, sum.Bad+r.Bad
+		} else {
+			sums[key] = &r
+		}
+	}
+	for key, r := range sums {
+		labels := key[:]
+		s.count(serverProbes, r.Good, append(labels, "good")...)
+		s.count(serverProbes, r.Bad, append(labels, "bad")...)
+		if !r.At.IsZero() {
+			s.value(serverProbeTook, r.Took.Seconds(), labels...)
+		}
+		if r.Health == engine.Up || r.Health == engine.Down {
+			s.flag(serverHealthy, r.Health == engine.Up, labels...)
+		}
+	}
+}
+
+// label makes the address of a server a valid label: a path may hold any byte.
+func label(address string) string { return strings.ToValidUTF8(address, "�") }
+
+// byAddress adds up the servers that have the same label.
 func byAddress(servers []engine.ServerSnapshot) map[string]*engine.ServerSnapshot {
 	m := map[string]*engine.ServerSnapshot{}
 	for i := range servers {
-		label := strings.ToValidUTF8(servers[i].Address, "�")
-		if sum := m[label]; sum != nil {
+		at := label(servers[i].Address)
+		if sum := m[at]; sum != nil {
 			sum.Merge(&servers[i])
 		} else {
-			m[label] = &servers[i]
+			m[at] = &servers[i]
 		}
 	}
 	return m
@@ -208,6 +265,11 @@ func (s scrape) server(v *engine.ServerSnapshot, labels ...string) {
 	s.count(serverSent, v.Sent, labels...)
 	s.count(serverReceived, v.Received, labels...)
 	s.flag(serverBlacklisted, v.Blacklisted, labels...)
+	s.flag(serverAvailable, v.Available, labels...)
+	s.value(serverShare, v.Portion, labels...)
+	for _, state := range []conf.Admin{conf.Ready, conf.Drain, conf.Maint} {
+		s.flag(serverAdmin, v.Admin == state, append(labels, state.String())...)
+	}
 	s.to <- prometheus.MustNewConstSummary(serverConnect.desc, v.Connects, v.Connecting.Seconds(), nil, labels...)
 }
 

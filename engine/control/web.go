@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"pen/conf"
-	"pen/engine"
 )
 
 // The bounds of the HTTP server. Who is slow loses the connection, not anybody else.
@@ -31,16 +30,16 @@ const (
 )
 
 // web serves metrics, the questions of supervisors and the status page over HTTP. Its goroutines never touch what the
-// control goroutine owns: they ask the engine as any query does, and the control goroutine by a command line.
+// control goroutine owns: they ask the engine as any query does, the prober for its reports, and the control goroutine
+// by a command line.
 type web struct {
 	seat
-	server *http.Server
-	engine *engine.Engine
-	calls  chan<- call // to the control goroutine
-	feed   *feed
-	crowd  crowd
-	ready  atomic.Bool // clients are served, and no end is in sight
-	loaded loaded
+	control *Control // only what any goroutine may call
+	server  *http.Server
+	feed    *feed
+	crowd   crowd
+	ready   atomic.Bool // clients are served, and no end is in sight
+	loaded  loaded
 
 	tokenFile string                 // the control goroutine's
 	token     atomic.Pointer[string] // lets a request change something; nil = none does
@@ -53,18 +52,18 @@ type loaded struct {
 }
 
 // newWeb returns a server that does not listen yet.
-func newWeb(e *engine.Engine, calls chan<- call, o Options) *web {
-	w := &web{engine: e, calls: calls}
-	w.feed = newFeed(e, func() bool { return w.token.Load() != nil })
+func newWeb(c *Control) *web {
+	w := &web{control: c}
+	w.feed = newFeed(w)
 	w.crowd.conns = map[net.Conn]http.ConnState{}
 	w.loaded.at.Store(time.Now().Unix())
 	w.server = &http.Server{
-		Handler:           w.handler(newMetricsHandler(w, o.Version)),
+		Handler:           w.handler(newMetricsHandler(w, c.Version)),
 		ReadHeaderTimeout: webHead, ReadTimeout: webRequest, WriteTimeout: webReply, IdleTimeout: webIdle,
 		MaxHeaderBytes: webHeadBytes, ConnState: w.crowd.note,
 		ErrorLog: log.New(io.Discard, "", 0), // what is wrong with clients is not our news
 	}
-	w.seat = seat{name: "metrics", owner: o.Owner, serve: w.serveOn}
+	w.seat = seat{name: "metrics", owner: c.Owner, serve: w.serveOn}
 	return w
 }
 
@@ -87,11 +86,11 @@ func guarded(h http.Handler) http.Handler {
 	const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; " +
 		"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		h2 := rw.Header()
-		h2.Set("Content-Security-Policy", policy)
-		h2.Set("X-Content-Type-Options", "nosniff")
-		h2.Set("Referrer-Policy", "no-referrer")
-		h2.Set("Cache-Control", "no-store")
+		head := rw.Header()
+		head.Set("Content-Security-Policy", policy)
+		head.Set("X-Content-Type-Options", "nosniff")
+		head.Set("Referrer-Policy", "no-referrer")
+		head.Set("Cache-Control", "no-store")
 		r.Body = http.MaxBytesReader(rw, r.Body, webBodyBytes)
 		h.ServeHTTP(rw, r)
 	})
@@ -99,7 +98,7 @@ func guarded(h http.Handler) http.Handler {
 
 // healthy says whether the reactors work.
 func (w *web) healthy(rw http.ResponseWriter, _ *http.Request) {
-	if w.ready.Load() && !w.engine.Answering() {
+	if w.ready.Load() && !w.control.engine.Answering() {
 		http.Error(rw, "a reactor does not answer", http.StatusServiceUnavailable)
 		return
 	}
@@ -258,7 +257,7 @@ func (w *web) ask(ctx context.Context, line string) (string, error) {
 	defer cancel()
 	reply := make(chan []byte, 1)
 	select {
-	case w.calls <- call{line, reply}:
+	case w.control.penctl.calls <- call{line, reply}:
 	case <-ctx.Done():
 		return "", fmt.Errorf("pen is busy: %w", ctx.Err())
 	}
