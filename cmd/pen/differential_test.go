@@ -105,10 +105,20 @@ type rival struct {
 func (ar *arena) launch(side int, words string) *rival {
 	ar.t.Helper()
 	args := strings.Fields(ar.expand(words))
+	extra := []string{"-f"}
 	if os.Geteuid() == 0 && !slices.Contains(args, "-u") {
-		args = append([]string{"-u", "nobody"}, args...)
+		extra = append(extra, "-u", "nobody")
 	}
-	cmd := exec.Command(filepath.Join(ar.bin[side], "pen"), append([]string{"-f"}, args...)...)
+	listen, control, _ := operands(args)
+	r := ar.run(side, extra, args, listen, control)
+	r.control = reachable(control)
+	return r
+}
+
+// run starts a program and waits until all addresses are open.
+func (ar *arena) run(side int, extra, args []string, addrs ...string) *rival {
+	ar.t.Helper()
+	cmd := exec.Command(filepath.Join(ar.bin[side], "pen"), append(extra, args...)...)
 	r := &rival{program: &program{name: sides[side], done: make(chan struct{})}, side: side, numbers: make(map[string]string)}
 	cmd.Dir, cmd.Stdout, cmd.Stderr = ar.vars["DIR"], &r.stdout, &r.stderr
 	if err := cmd.Start(); err != nil {
@@ -119,10 +129,8 @@ func (ar *arena) launch(side int, words string) *rival {
 		r.err = cmd.Wait()
 		close(r.done)
 	}()
-	listen, control, _ := operands(args)
-	r.control = reachable(control)
 	sc := &scenario{}
-	if err := sc.awaitPorts(r.program, listen, control); err != nil {
+	if err := sc.awaitPorts(r.program, addrs...); err != nil {
 		r.finish()
 		ar.t.Fatal(err)
 	}
