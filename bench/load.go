@@ -48,6 +48,8 @@ func (r *loadRole) run() (Result, error) {
 	}
 	start := l.requester
 	switch {
+	case r.Origin.Does == mirror:
+		start = l.askers
 	case r.Origin.bulk():
 		start = l.bulk
 	case r.Does == connect:

@@ -40,6 +40,9 @@ func heads(in []byte) (n, length int, forwarded bool) {
 
 // serve is the origin. It does not return before it fails.
 func (r *originRole) serve() error {
+	if r.Does == mirror {
+		return r.serveDatagrams()
+	}
 	if r.bulk() {
 		return r.serveBulk()
 	}

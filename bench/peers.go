@@ -24,9 +24,10 @@ type Peer struct {
 type Ability uint
 
 const (
-	canMemory  Ability = 1 << iota // is a process of its own whose memory can be asked for
-	canForward                     // adds X-Forwarded-For to requests
-	bulkOnly                       // differs from another peer in bulk only: left out of the other tests
+	canMemory   Ability = 1 << iota // is a process of its own whose memory can be asked for
+	canForward                      // adds X-Forwarded-For to requests
+	canDatagram                     // forwards datagrams
+	bulkOnly                        // differs from another peer in bulk only: left out of the other tests
 )
 
 // Setup is what a peer is asked to do.
@@ -37,6 +38,8 @@ type Setup struct {
 	Origin      string
 	Connections int  // of clients at the same time, some to spare included
 	Forwarded   bool // add X-Forwarded-For
+	Datagrams   bool // not streams
+	Once        bool // one datagram and one answer make a flow
 }
 
 // Launch is how to start a peer: a command line that stays in the foreground, in one process, and the files it reads.
@@ -54,17 +57,17 @@ const (
 
 // peers is the table. In every round they are started in turn, not always in this order.
 var peers = []Peer{
-	{Name: direct, Help: "no proxy: what the load side can do at most"},
+	{Name: direct, Help: "no proxy: what the load side can do at most", Can: canDatagram},
 	{Name: ours, Help: "the pen under test (--pen)", Program: "bin/pen", Version: penVersion,
-		Can: canMemory | canForward, Launch: launchPen},
+		Can: canMemory | canForward | canDatagram, Launch: launchPen},
 	{Name: "penc", Help: "the C pen", Program: "/usr/bin/pen", Version: penVersion,
-		Can: canMemory | canForward, Rival: true, Launch: launchPen},
+		Can: canMemory | canForward | canDatagram, Rival: true, Launch: launchPen},
 	{Name: "haproxy", Help: "HAProxy, one thread", Program: "/usr/sbin/haproxy", Version: []string{"-v"},
 		Can: canMemory | canForward, Rival: true, Launch: launchHAProxy("")},
 	{Name: "haproxy-splice", Help: "HAProxy, splice forced", Program: "/usr/sbin/haproxy", Version: []string{"-v"},
 		Can: canMemory | bulkOnly, Launch: launchHAProxy("  option splice-request\n  option splice-response\n")},
 	{Name: "nginx", Help: "nginx stream, one worker", Program: "/usr/sbin/nginx", Version: []string{"-v"},
-		Can: canMemory, Rival: true, Launch: launchNginx},
+		Can: canMemory | canDatagram, Rival: true, Launch: launchNginx},
 	{Name: "netpoll", Help: "a plain proxy built on cloudwego/netpoll", Can: canMemory, Launch: launchNetpoll},
 }
 
@@ -86,6 +89,12 @@ func launchPen(s Setup) Launch {
 	args := []string{"-f", "-x", strconv.Itoa(s.Connections), "-m", "64", "-q", strconv.Itoa(backlog), "-O", "tcp_nodelay"}
 	if s.Forwarded {
 		args = append(args, "-H")
+	}
+	if s.Datagrams {
+		args = append(args, "-U")
+	}
+	if s.Datagrams && s.Once {
+		args = append(args, "-O", "udp_responses 1") // the C pen, which does not know it, takes the oldest flow's place
 	}
 	return Launch{Args: append(args, s.Listen, s.Origin)}
 }
@@ -123,6 +132,13 @@ func launchNginx(s Setup) Launch {
 		load = "load_module " + nginxStream + ";\n"
 	}
 	const perConnection = 2 // sockets; nginx counts them all as connections
+	kind, answers := fmt.Sprintf("backlog=%d", backlog), ""
+	if s.Datagrams {
+		kind = "udp"
+	}
+	if s.Once {
+		answers = "\n    proxy_responses 1;"
+	}
 	return Launch{
 		Args: []string{"-p", s.Dir, "-c", s.Dir + "/nginx.conf", "-e", "stderr"},
 		Files: map[string]string{"nginx.conf": fmt.Sprintf(`%sdaemon off;
@@ -136,11 +152,11 @@ events {
 }
 stream {
   server {
-    listen %s backlog=%d;
-    proxy_pass %s;
+    listen %s %s;
+    proxy_pass %s;%s
   }
 }
-`, load, perConnection*s.Connections, s.Listen, backlog, s.Origin)},
+`, load, perConnection*s.Connections, s.Listen, kind, s.Origin, answers)},
 	}
 }
 

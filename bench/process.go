@@ -91,24 +91,32 @@ func (p *process) why() string {
 	}
 }
 
-// ready waits until somebody accepts connections at address, or the process has ended.
-func (p *process) ready(ctx context.Context, address string) error {
+// ready waits until probe finds somebody at address, or the process has ended.
+func (p *process) ready(ctx context.Context, address string, probe func(address string) error) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	var dialer net.Dialer
 	for {
-		c, err := dialer.DialContext(ctx, "tcp", address)
+		err := probe(address)
 		if err == nil {
-			return c.Close()
+			return nil
 		}
 		select {
 		case <-p.ended:
 			return fmt.Errorf("ended at start: %s", p.why())
 		case <-ctx.Done():
-			return fmt.Errorf("does not accept: %w", err)
+			return fmt.Errorf("does not serve: %w", err)
 		case <-time.After(startPoll):
 		}
 	}
+}
+
+// accepts tells by its error whether somebody accepts connections at address.
+func accepts(address string) error {
+	c, err := net.DialTimeout("tcp", address, dialTimeout)
+	if err != nil {
+		return err
+	}
+	return c.Close()
 }
 
 // startOrigin starts the origin of a test and returns its address.

@@ -139,7 +139,7 @@ func (p *plan) attempt(ctx context.Context, t Test, peer Peer) (Result, error) {
 	}
 	defer origin.stop()
 	proxy, address, cleanup, err := p.start(ctx, peer, Setup{Program: peer.Program, Origin: address,
-		Connections: connections, Forwarded: t.Origin.Forwarded}, files)
+		Connections: connections, Forwarded: t.Origin.Forwarded, Datagrams: t.Origin.Does == mirror, Once: t.Client.Does == askOnce}, files)
 	defer cleanup()
 	if err != nil {
 		return Result{}, err
@@ -183,7 +183,11 @@ func (p *plan) start(ctx context.Context, peer Peer, s Setup, files int) (*proce
 		return nil, "", cleanup, err
 	}
 	cleanup = func() { proxy.stop(); os.RemoveAll(dir) }
-	if err := proxy.ready(ctx, s.Listen); err != nil {
+	probe := accepts
+	if s.Datagrams {
+		probe = answers
+	}
+	if err := proxy.ready(ctx, s.Listen, probe); err != nil {
 		return nil, "", cleanup, err
 	}
 	return proxy, s.Listen, cleanup, nil

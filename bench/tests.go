@@ -26,6 +26,7 @@ const (
 	replyClose originAct = "reply+close" // to the first request, then close
 	stream     originAct = "stream"      // send without end after the first request
 	sink       originAct = "sink"        // read without end
+	mirror     originAct = "mirror"      // send each datagram back
 )
 
 // Client is what the load client does.
@@ -42,11 +43,15 @@ const (
 	download  clientAct = "download"  // one request, then read without end
 	upload    clientAct = "upload"    // write without end
 	hold      clientAct = "hold"      // one request and reply on each connection, then silence
+	askAgain  clientAct = "ask again" // a datagram and its answer, again and again from the same port
+	askOnce   clientAct = "ask once"  // likewise, each from a port of its own
 )
 
 const (
 	kilobyte = 1 << 10
 	megabyte = 1 << 20
+
+	smallDatagram = 60 // bytes, as a question of DNS
 
 	smallReply = 200 // bytes; a status line, a length and a short body
 
@@ -63,6 +68,10 @@ var tests = []Test{
 	{"keepalive-64", "200-byte replies, 64 connections", Origin{Does: reply, Size: smallReply}, Client{keepAlive, 64}, request, 0},
 	{"keepalive-512", "200-byte replies, 512 connections", Origin{Does: reply, Size: smallReply}, Client{keepAlive, 512}, request, 0},
 	{"forwarded-64", "as keepalive-64, the proxy adds X-Forwarded-For", Origin{Does: reply, Size: smallReply, Forwarded: true}, Client{keepAlive, 64}, request, canForward},
+	{"datagram-1", "60-byte datagrams and answers, 1 client", Origin{Does: mirror, Size: smallDatagram}, Client{askAgain, 1}, pair, canDatagram},
+	{"datagram-64", "60-byte datagrams and answers, 64 clients", Origin{Does: mirror, Size: smallDatagram}, Client{askAgain, 64}, pair, canDatagram},
+	{"datagram-512", "60-byte datagrams and answers, 512 clients", Origin{Does: mirror, Size: smallDatagram}, Client{askAgain, 512}, pair, canDatagram},
+	{"flow-64", "a port per datagram and answer, 64 in flight", Origin{Does: mirror, Size: smallDatagram}, Client{askOnce, 64}, pair, canDatagram},
 	{"connect-64", "a connection per request, 64 in flight", Origin{Does: replyClose, Size: smallReply}, Client{connect, 64}, request, 0},
 	{"reply-16K", "16 KB replies, 8 connections", Origin{Does: reply, Size: 16 * kilobyte}, Client{keepAlive, 8}, byteCount, 0},
 	{"reply-64K", "64 KB replies, 8 connections", Origin{Does: reply, Size: 64 * kilobyte}, Client{keepAlive, 8}, byteCount, 0},
@@ -84,6 +93,7 @@ type Unit struct {
 
 var (
 	request   = Unit{"request", []Metric{rate, cpuPerRequest, p99, p50, p999, rss, proxyBusy, proxyWait, loadBusy}, 3}
+	pair      = Unit{"pair", []Metric{rate, cpuPerRequest, p99, p50, p999, rss, proxyBusy, proxyWait, loadBusy}, 3}
 	byteCount = Unit{"GB", []Metric{throughput, cpuPerGB, p99, p50, p999, rss, proxyBusy, proxyWait, loadBusy}, 3}
 	streamed  = Unit{"GB", []Metric{throughput, cpuPerGB, rss, proxyBusy, proxyWait, loadBusy}, 2}
 	quiet     = Unit{"connection", []Metric{rssPerConn, rss}, 2}

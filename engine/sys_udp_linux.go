@@ -82,6 +82,24 @@ func (p *packets) receive(fd, at, n int, named bool) (int, error) {
 	return int(got), nil
 }
 
+// receiveOne is receive for one datagram of a connected socket, at two thirds of the price. Where the socket has been
+// set up for several at once, it is not good enough: it does not ask for control messages.
+func (p *packets) receiveOne(fd, at int) (int, error) {
+	m := &p.in[at]
+	m.Hdr.Flags = 0
+	m.Hdr.SetControllen(0)
+	n, _, e := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(p.inVec[at].Base)), slotSize,
+		unix.MSG_DONTWAIT|unix.MSG_TRUNC, 0, 0)
+	if e != 0 {
+		return 0, e
+	}
+	m.Len = uint32(min(n, slotSize))
+	if n > slotSize { // that is how long it was
+		m.Hdr.Flags = unix.MSG_TRUNC
+	}
+	return 1, nil
+}
+
 // datagram returns what a slot has received.
 func (p *packets) datagram(slot int) datagram {
 	m := &p.in[slot]
@@ -199,6 +217,14 @@ func appendLocal(b []byte, k *flowKey) []byte {
 
 // send sends what was put from number i on and returns how many the system has taken, at least one, or an error.
 func (p *packets) send(fd, i int) (int, error) {
+	if h := &p.out[i].Hdr; i+1 == p.n && h.Name == nil && h.Control == nil {
+		_, _, e := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(p.outVec[i].Base)), uintptr(p.outVec[i].Len),
+			unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT, 0, 0)
+		if e != 0 {
+			return 0, e
+		}
+		return 1, nil
+	}
 	n, _, e := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(fd), uintptr(unsafe.Pointer(&p.out[i])), uintptr(p.n-i), unix.MSG_NOSIGNAL, 0, 0)
 	if e != 0 {
 		return 0, e

@@ -61,6 +61,9 @@ func (p *packets) receive(fd, at, n int, named bool) (int, error) {
 	return n, nil
 }
 
+// receiveOne is receive for one datagram of a connected socket.
+func (p *packets) receiveOne(fd, at int) (int, error) { return p.receive(fd, at, 1, false) }
+
 func (p *packets) slot(i int) []byte { return p.memory[i*slotSize:][:slotSize] }
 
 // datagram returns what a slot has received.

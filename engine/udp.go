@@ -48,6 +48,7 @@ type flow struct {
 	moved        [2]uint64 // bytes, by the side they went to
 	firstByte    micros    // until the first answer
 	owed         int       // answers that udp_responses wants before the flow is over
+	streak       int       // datagrams from the server since the client has sent one
 	unanswered   int       // datagrams to the server since it has answered
 	lastSize     int       // bytes of the one that was sent last
 	overflows    uint32    // as in datagramListener

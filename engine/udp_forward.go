@@ -14,7 +14,8 @@ import (
 
 const (
 	readRounds = 4  // batches that are taken from one listener in a turn, so that the others get theirs
-	flowBatch  = 16 // datagrams that are taken from one server's socket at once
+	flowBatch  = 16 // datagrams that are taken from the socket of a bulk flow at once
+	bulkStreak = 8  // answers without a question in between that make a flow bulk
 )
 
 // forwardDatagrams is a reactor's turn, after all flows that had something were read.
@@ -96,9 +97,8 @@ func (r *reactor) fromServer(f *flow, failed bool) {
 		r.flush()
 		r.udp.from = f.listener
 	}
-	room := min(slots-r.udp.filled, flowBatch)
-	n, err := r.udp.batch.receive(int(f.fd), r.udp.filled, room, false)
 	first := r.udp.filled
+	n, err := r.fill(f, first)
 	r.udp.filled += n
 	for slot := first; slot < first+n; slot++ {
 		r.answer(f, slot)
@@ -107,11 +107,20 @@ func (r *reactor) fromServer(f *flow, failed bool) {
 	case f.listener == nil: // over with its last answer
 	case failed || err != nil && err != unix.EAGAIN:
 		r.trouble(f, err)
-	case n == flowBatch && !f.bulk:
+	case f.streak >= bulkStreak && !f.bulk:
 		f.bulk = true
 		acceptSegments(int(f.fd))
 		countOverflows(int(f.fd))
 	}
+}
+
+// fill receives into the slots from number first on: one datagram, as most answers come alone and the poller tells again
+// if there is more, or many where a server sends them in rows.
+func (r *reactor) fill(f *flow, first int) (int, error) {
+	if f.bulk {
+		return r.udp.batch.receive(int(f.fd), first, min(slots-first, flowBatch), false)
+	}
+	return r.udp.batch.receiveOne(int(f.fd), first)
 }
 
 // answer puts what came from a server into the batch for the clients.
@@ -134,6 +143,7 @@ func (r *reactor) answer(f *flow, slot int) {
 		return
 	}
 	f.unanswered = 0
+	f.streak++
 	f.server.praise()
 	r.useFlow(f)
 	f.moved[down] += uint64(len(d.data))
@@ -244,6 +254,7 @@ func (r *reactor) sentUp(f *flow, c *datagramCounters, d datagram) {
 	s.sentDatagrams += uint64(d.count())
 	f.moved[up] += uint64(len(d.data))
 	f.unanswered += d.count()
+	f.streak = 0
 	f.lastSize = len(d.data)
 }
 
