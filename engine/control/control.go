@@ -170,8 +170,9 @@ func (c *Control) loop() {
 
 // command executes a line from the control socket and returns the reply: the error alone if nothing came of it.
 func (c *Control) command(line string) []byte {
-	var reply bytes.Buffer
+	var reply, included bytes.Buffer
 	d := c.draft()
+	d.Included = &included
 	err := d.Exec(line, &reply)
 	if err == nil {
 		err = c.commit(d)
@@ -179,13 +180,13 @@ func (c *Control) command(line string) []byte {
 	if err != nil {
 		return []byte(err.Error() + "\n")
 	}
+	c.Stdout.Write(included.Bytes()) // as pen does; nobody may be there to read it
 	return reply.Bytes()
 }
 
 // draft begins a change.
 func (c *Control) draft() *conf.Draft {
 	d := conf.NewDraft(c.settings, runtime{c.engine, c})
-	d.Included = c.Stdout
 	d.Compile = Check
 	return d
 }
@@ -205,6 +206,9 @@ func (c *Control) commit(d *conf.Draft) error {
 func (c *Control) publish(s *conf.Settings) error {
 	if c.stopped != nil {
 		return errEnding
+	}
+	if err := fixed(s, c.settings); err != nil {
+		return err
 	}
 	targets, err := c.logs.open(s, false)
 	if err != nil {

@@ -226,6 +226,9 @@ func TestReloadIsATransaction(t *testing.T) {
 	if got, want := r.say(t, "blacklist"), "7\n"; got != want {
 		t.Errorf("got blacklist %q after a file that does not compile, want %q", got, want)
 	}
+	if got := r.out.String(); strings.Contains(got, "8") {
+		t.Errorf("got the replies %q to a file that changed nothing", got)
+	}
 	rewrite(t, name, "blacklist 8", "tracking 9")
 	r.reload()
 	if got, want := r.out.String(), "8\n9\n"; !strings.HasSuffix(got, want) {

@@ -71,18 +71,20 @@ func (c *Control) reload() {
 		return
 	}
 	c.engine.Refresh()
+	var replies bytes.Buffer
 	d := c.draft()
-	err := d.Load(file, c.Stdout)
+	err := d.Load(file, &replies)
 	if err == nil {
 		err = c.publish(d.Settings()) // changed or not: names may have new addresses, and files new contents
 	}
 	c.web.reloaded(err)
-	if err == nil {
-		d.Finish(runtime{c.engine, c})
-	} else {
+	if err != nil {
 		c.complain(err)
 		c.Log.Error("the configuration has not been changed")
+		return
 	}
+	c.Stdout.Write(replies.Bytes()) // as pen does; nobody may be there to read it
+	d.Finish(runtime{c.engine, c})
 }
 
 // stats writes the web statistics to their file if there is one, else a report to the log.
