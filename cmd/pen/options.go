@@ -77,6 +77,9 @@ var options = []option{
 	{"w", "web-stats", "FILE", command("web_stats")},
 	{"x", "conn-max", "N", command("conn_max")},
 	{"", "check", "", func(c *commandLine, _ string) error { c.check = true; return nil }},
+	{"", "least-connections", "", turnOn("least_connections")},
+	{"", "maglev", "", turnOn("maglev")},
+	{"", "two-choices", "", turnOn("two_choices")},
 	{"", "help", "", func(c *commandLine, _ string) error { c.help = true; return nil }},
 	{"", "metrics", "ADDR", command("metrics")},
 	{"", "version", "", func(c *commandLine, _ string) error { c.version = true; return nil }},
@@ -109,6 +112,9 @@ func parse(args []string, replies, notes io.Writer) (*commandLine, error) {
 // flagSet makes the table known to pflag, which reads clustered letters, and options after operands, as getopt does.
 func (c *commandLine) flagSet() *pflag.FlagSet {
 	set := pflag.NewFlagSet("pen", pflag.ContinueOnError)
+	set.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName { // the names of commands do as well
+		return pflag.NormalizedName(strings.ReplaceAll(name, "_", "-"))
+	})
 	set.Usage = func() {}
 	set.SetOutput(io.Discard)
 	for _, o := range options {

@@ -33,6 +33,9 @@ func shown(t *testing.T, s *conf.Settings) string {
 		{"hash", v.Balance.Hash, w.Balance.Hash},
 		{"weight", v.Balance.Weight, w.Balance.Weight},
 		{"stubborn", v.Balance.Stubborn, w.Balance.Stubborn},
+		{"least_connections", v.Balance.LeastConnections, w.Balance.LeastConnections},
+		{"two_choices", v.Balance.TwoChoices, w.Balance.TwoChoices},
+		{"maglev", v.Balance.Maglev, w.Balance.Maglev},
 	} {
 		if b.is != b.was {
 			add(b.name)
@@ -64,7 +67,10 @@ func shown(t *testing.T, s *conf.Settings) string {
 		}
 	}
 	for _, server := range v.Servers {
-		add("server " + fmt.Sprint(server))
+		add("server " + fmt.Sprint(struct {
+			string
+			port, max, hard, weight, prio, acl int
+		}{server.Address, server.Port, server.Max, server.Hard, server.Weight, server.Prio, server.ACL}))
 	}
 	return strings.Join(lines, "; ")
 }
@@ -85,6 +91,7 @@ func TestParse(t *testing.T) {
 		{"repeated", "-ddd 1", "debug ddd; listen 1"},
 		{"repeated apart", "-d -f -d 1", "debug dd; foreground; listen 1"},
 		{"long", "--foreground --blacklist=7 --timeout 4 1", "foreground; listen 1; timeout 4s; blacklist 7s"},
+		{"algorithms", "--least-connections --two-choices --maglev 1", "least_connections; two_choices; maglev; listen 1"},
 		{"letters", "-aWsP 1", "ascii; weight; stubborn; poller poll; listen 1"},
 		{"names", "-u nobody -j /jail -p /pid -C 88 -w /stats 1", "user nobody; chroot /jail; pid /pid; control 88; stats /stats; listen 1"},
 		{"servers of last resort", "-e h9:9 -B h8:8 1", "emergency h9:9; abuse h8:8; listen 1"},
@@ -109,6 +116,17 @@ func TestParse(t *testing.T) {
 				t.Errorf("got  %s\nwant %s", got, tt.want)
 			}
 		})
+	}
+}
+
+// The names of commands are names of options, too.
+func TestOptionsByTheNamesOfCommands(t *testing.T) {
+	c, err := parse([]string{"--least_connections", "--multi_accept=3", "1"}, io.Discard, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := shown(t, c.draft.Settings()), "least_connections; listen 1; accept 3"; got != want {
+		t.Errorf("got %s, want %s", got, want)
 	}
 }
 

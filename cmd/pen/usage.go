@@ -46,6 +46,10 @@ const usage = `usage:
   -R, --tls-verify          require valid peer certificate (not available yet)
   -L, --tls-protocol name   least version of the protocol (not available yet)
 
+      --least-connections   choose the server with the fewest connections
+      --two-choices         choose the one with fewer connections of two servers drawn at random
+      --maglev              choose the server by a consistent hash of the client's address
+
       --check               read options and files, say what is wrong with them, and do nothing
       --metrics addr        port for metrics of Prometheus and a status page, on this machine unless an address is given
       --help                show this text
