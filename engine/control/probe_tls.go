@@ -12,6 +12,7 @@ func probeTLS(ctx context.Context, t *subject) error {
 	if err != nil {
 		return err
 	}
-	defer c.Close()
-	return tls.Client(c, &tls.Config{ServerName: t.probe.Host, InsecureSkipVerify: true}).HandshakeContext(ctx)
+	secure := tls.Client(c, &tls.Config{ServerName: t.probe.Host, InsecureSkipVerify: true})
+	defer secure.Close()
+	return secure.HandshakeContext(ctx)
 }
