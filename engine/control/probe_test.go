@@ -170,8 +170,8 @@ func TestProberFindsChanges(t *testing.T) {
 		}{
 			{"the first results", func() {}, 100 * time.Millisecond, "0 -probing, 0 probing-up, 1 -probing, 1 probing-down (tcp: refused), 2 -probing, 2 probing-up"},
 			{"nothing new", func() {}, 5 * time.Second, ""},
-			{"two bad answers", func() { f.set(2, errors.New("slow")) }, 2 * time.Second, ""},
-			{"the third one", func() {}, 1200 * time.Millisecond, "2 up-down (tcp: slow)"},
+			{"two bad answers", func() { f.set(2, errors.New("slow")) }, 1750 * time.Millisecond, ""},
+			{"the third one", func() {}, 1600 * time.Millisecond, "2 up-down (tcp: slow)"},
 			{"well again", func() { f.set(1, nil) }, 3300 * time.Millisecond, "1 down-up"},
 			{"our own trouble says nothing", func() { f.set(0, syscall.EMFILE) }, 10 * time.Second, ""},
 			{"clients complain", func() { f.troubles <- engine.Trouble{Service: "web", Server: 0, Why: "reset"} }, 0, "0 up-down (clients: reset)"},
