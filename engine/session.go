@@ -2,7 +2,6 @@ package engine
 
 import (
 	"net/netip"
-	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -12,7 +11,9 @@ import (
 	"pen/splice"
 )
 
-// The life of a session, a method a step:
+// The life of a session, a method a step, in this order. The whole of it is in this file, which is why it is long; what
+// few sessions go through is elsewhere: queue.go, tarpit.go, dummy.go, idlers.go, upstream.go (no descriptor to be had)
+// and linger.go.
 //
 //	begin ──► choose ──► seek ──► connect ─────► established ──► relay ──► retire
 //	  │         ▲         ▲ │        │                             │
@@ -50,32 +51,6 @@ func (s state) String() string { return stateNames[s] }
 
 // pen is the number by which pen calls the state.
 func (s state) pen() int { return [...]int{0, 1, 1, 1, 2, 4, 2, 1, 1}[s] }
-
-// side is an end of a session. A direction is named by the side that it leads to.
-type side uint8
-
-const (
-	down side = iota // the client's
-	up               // the server's
-)
-
-func (x side) other() side { return 1 - x }
-
-// sides is a set of sides, or of the directions that lead to them.
-type sides uint8
-
-func (x side) only() sides        { return 1 << x }
-func (set sides) has(x side) bool { return set&(1<<x) != 0 }
-func (set *sides) add(x side)     { *set |= 1 << x }
-func (set *sides) remove(x side)  { *set &^= 1 << x }
-
-const bothSides = sides(1<<down | 1<<up)
-
-const (
-	lingerTime   = 5 * time.Second // for the other side to end; it then has had its data or never will
-	lingerBytes  = 1 << 20         // thrown away at most meanwhile; who sends more is not waiting for an answer
-	starvedRetry = 20 * time.Millisecond
-)
 
 // session is one client and its server. It belongs to one reactor, as everything in it does. A session without traffic
 // holds nothing but itself.
@@ -268,38 +243,6 @@ func (r *reactor) admits(s *session, p *place) bool {
 	return true
 }
 
-// openUp makes a socket and begins to connect it.
-func (r *reactor) openUp(v *service, p *place) (int, error) {
-	fd, err := newSocket(p.addr.family())
-	if err != nil {
-		return -1, err
-	}
-	if p.addr.path == "" {
-		err = r.prepareUp(fd, v)
-	}
-	if err == nil {
-		err = connect(fd, p.addr)
-	}
-	if err == nil || err == unix.EINPROGRESS {
-		return fd, nil
-	}
-	closeSocket(fd) // the poller has not seen it, so no event of this batch can mean it
-	return -1, err
-}
-
-func (r *reactor) prepareUp(fd int, v *service) error {
-	err := setOption(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
-	if err == nil && v.conf.TCP.KeepAlive {
-		err = setOption(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1)
-	}
-	if err == nil && v.source != nil {
-		if err = bindLate(fd); err == nil {
-			err = unix.Bind(fd, v.source.sockaddr())
-		}
-	}
-	return err
-}
-
 // remember notes that the client is being sent to another server than the one that was chosen first. Who is sent to a
 // server without a number counts as new.
 func (r *reactor) remember(s *session) {
@@ -311,39 +254,6 @@ func (r *reactor) remember(s *session) {
 		r.engine.clients.assign(s.entry, s.key(), id)
 		s.noted = id
 	}
-}
-
-// starve has a session wait for a descriptor or a port. Meanwhile the reactor accepts nobody.
-func (r *reactor) starve(s *session) {
-	if s.state != stateStarved {
-		s.state, s.spent = stateStarved, 0
-		r.starving++
-		r.pause(pauseStarved)
-	}
-	r.deadlines.set(s, r.now, starvedRetry)
-}
-
-// fed notes that a session does not starve any more.
-func (r *reactor) fed() {
-	if r.starving--; r.starving == 0 {
-		r.resume(pauseStarved)
-	}
-}
-
-// connecting counts the connects under way and keeps them below pending_max.
-func (r *reactor) connecting(n int) {
-	r.pending += n
-	switch {
-	case n > 0 && r.pending >= r.pendingMax():
-		r.pause(pausePending)
-	case n < 0 && r.pending < r.pendingMax():
-		r.resume(pausePending)
-	}
-}
-
-// pendingMax is this reactor's share of pending_max.
-func (r *reactor) pendingMax() int {
-	return max(1, r.plan.settings.Limits.Pending/len(r.engine.reactors))
 }
 
 // failed notes that a server can't be connected to, and leaves it out for a while.
@@ -608,70 +518,6 @@ func (s *session) fastClose(x side) bool {
 	return s.service.conf.TCP.FastClose&want != 0
 }
 
-// sinkFailed goes on with a side that does not take bytes any more. What it has sent before is still to be delivered,
-// and who writes to it must not be held up.
-func (r *reactor) sinkFailed(s *session, to side) {
-	from := to.other()
-	s.relay[to].Close(r.pool)
-	s.broken.add(to)
-	if s.ended.has(from) {
-		r.lose(s, to)
-		return
-	}
-	s.readable.add(to)
-	s.readable.add(from)
-	r.postpone(s)
-}
-
-// lose closes one side, which has ended or failed, and lingers over the other: closing a socket with unread bytes in
-// it resets the connection, and the peer would lose what it has not read yet (RFC 1122, 4.2.2.13).
-func (r *reactor) lose(s *session, gone side) {
-	left := gone.other()
-	over := s.ended.has(gone) // the stream from the side that is left has ended, so nothing unread can come
-	r.closeFlows(s)
-	if over {
-		r.retire(s)
-		return
-	}
-	if gone == up && s.holds {
-		r.leaveServer(s)
-	} else {
-		r.close(s, gone)
-	}
-	s.state, s.spent = stateLingering, 0
-	shutdownWrite(int(s.sock[left].FD))
-	r.deadlines.set(s, r.now, lingerTime)
-	s.readable.add(left)
-	r.linger(s)
-}
-
-func (r *reactor) closeFlows(s *session) {
-	s.relay[down].Close(r.pool)
-	s.relay[up].Close(r.pool)
-}
-
-// linger throws away what the side that is left sends, until it ends.
-func (r *reactor) linger(s *session) {
-	left := down
-	if s.sock[down].FD < 0 {
-		left = up
-	}
-	if !s.readable.has(left) {
-		return
-	}
-	n, status := splice.Discard{}.Pump(r.pool, &s.sock[left], nil, turnBudget)
-	s.spent += int32(n)
-	switch {
-	case status != splice.NeedRead && status != splice.Again, s.spent > lingerBytes:
-		r.retire(s)
-	case status == splice.NeedRead:
-		s.readable.remove(left)
-		r.arm(s, left, poller.Readable)
-	default:
-		r.postpone(s)
-	}
-}
-
 // timedOut ends the wait of a session, whatever it was for.
 func (r *reactor) timedOut(s *session) {
 	defer r.contain(s)
@@ -686,17 +532,6 @@ func (r *reactor) timedOut(s *session) {
 		s.because(reasonIdle)
 		r.retire(s)
 	}
-}
-
-// hungry tries again to get a descriptor, for as long as a connect may take.
-func (r *reactor) hungry(s *session) {
-	if s.spent++; time.Duration(s.spent)*starvedRetry > s.service.conf.Timeout.Connect {
-		s.because(reasonNoServer)
-		r.engine.report(1, "closing a client: no descriptor for its server")
-		r.retire(s)
-		return
-	}
-	r.seek(s)
 }
 
 // retire ends a session from any state. Its descriptors are closed at the end of the turn.
