@@ -100,6 +100,38 @@ func TestDifferentialWrite(t *testing.T) {
 	}
 }
 
+// TestDifferentialFilesOfTheOther starts each program from the file that the other one wrote: the way there and back.
+func TestDifferentialFilesOfTheOther(t *testing.T) {
+	ar := newArena(t)
+	var replies [2 * len(sides)]string
+	ask := func(r *rival) (text string) {
+		for _, line := range []string{"mode", "servers", "blacklist", "timeout", "tracking", "client_acl", "web_stats", "log", "listen"} {
+			reply, err := r.ask(line)
+			if err != nil {
+				t.Fatalf("%s: %s: %v\n%s", sides[r.side], line, err, r.stderr.String())
+			}
+			text += reply
+		}
+		return text
+	}
+	for side := range sides {
+		r := ar.launch(side, "-x 700 -c 5000 -h -W -s -b 7 -t 8 -T 9 -w $DIR/s.html -O prio -C 127.0.0.1:$CTL 127.0.0.1:$P 127.0.0.1:$APORT:1:2:3:4 $B")
+		ar.must(r, "acl 3 permit ::1/64", "client_acl 3", "write $DIR/"+fmt.Sprint(side))
+		replies[side] = ask(r)
+		r.finish()
+	}
+	for side := range sides {
+		r := ar.launch(side, "-C 127.0.0.1:$CTL -F $DIR/"+fmt.Sprint(1-side)+" 127.0.0.1:$P")
+		replies[len(sides)+side] = ask(r)
+		r.finish()
+	}
+	for i, got := range replies {
+		if got != replies[reference] || got == "" {
+			t.Errorf("run %d: got\n%s\nwant\n%s", i, got, replies[reference])
+		}
+	}
+}
+
 // TestDifferentialStatus compares the pages in HTML and the text of USR1, after the same traffic.
 func TestDifferentialStatus(t *testing.T) {
 	ar := newArena(t)
