@@ -265,8 +265,8 @@ func (sc *scenario) backendsOf(names []string) ([]*backend, error) {
 	return all, nil
 }
 
-// stop NAME... kills backends: the port and all connections are closed.
-func stopBackends(sc *scenario, args []string) (string, error) {
+// halt NAME... kills backends: the port and all connections are closed.
+func haltBackends(sc *scenario, args []string) (string, error) {
 	all, err := sc.backendsOf(args)
 	for _, b := range all {
 		b.stop()

@@ -59,7 +59,7 @@ func commands() map[string]command {
 		// backends_test.go
 		"port":    port,
 		"backend": startBackend,
-		"stop":    stopBackends,
+		"halt":    haltBackends,
 		"start":   restartBackends,
 		"accept":  acceptFrom,
 
@@ -73,6 +73,12 @@ func commands() map[string]command {
 		"load":   startLoad,
 		"churn":  churn,
 		"finish": finishLoad,
+
+		// browser_test.go
+		"browse": browse,
+		"shows":  shows,
+		"press":  press,
+		"shot":   shot,
 
 		// dialogue_test.go
 		"dial":   dial,
@@ -100,6 +106,7 @@ type scenario struct {
 	streams   map[string]*stream
 	held      map[string]*held
 	loads     map[string]*load
+	browsers  map[string]*browser
 	printed   string       // by the last command
 	record    bytes.Buffer // what every command printed, for the comparison of two programs
 }
@@ -183,7 +190,7 @@ func setup(env *testscript.Env, dir string, reference bool, done chan<- *scenari
 	sc := &scenario{
 		tb: env.T().(testing.TB), dir: dir, reference: reference,
 		names: map[string]string{env.WorkDir: "WORK"}, backends: make(map[string]*backend), programs: make(map[string]*program),
-		streams: make(map[string]*stream), held: make(map[string]*held), loads: make(map[string]*load),
+		streams: make(map[string]*stream), held: make(map[string]*held), loads: make(map[string]*load), browsers: make(map[string]*browser),
 	}
 	env.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH"))
 	env.Setenv("TEST", os.Args[0])
@@ -199,6 +206,9 @@ func setup(env *testscript.Env, dir string, reference bool, done chan<- *scenari
 
 // end closes what the script left open; pen goes first, while its servers and clients are still there.
 func (sc *scenario) end() {
+	for _, b := range sc.browsers {
+		b.cancel()
+	}
 	for _, p := range sc.programs {
 		if err := p.end(); err != nil {
 			sc.tb.Errorf("%s: %v", p.name, err)
@@ -374,6 +384,17 @@ func fillIn(sc *scenario, args []string) (string, error) {
 		}
 	}
 	return "", nil
+}
+
+// TestCommandsAreReached guards against words that testscript has itself: its own ones win, and "stop" would end a script
+// early as a success.
+func TestCommandsAreReached(t *testing.T) {
+	const builtin = "cd chmod cmp cmpenv cp env exec exists grep kill mkdir mv rm skip stderr stdin stdout stop symlink ttyin ttyout unix2dos unquote wait"
+	for name := range strings.FieldsSeq(builtin) {
+		if commands()[name] != nil {
+			t.Errorf("the word %q is one of testscript, which never calls ours", name)
+		}
+	}
 }
 
 // TestCommandsDocumented keeps docs/testing.md complete.

@@ -112,6 +112,8 @@ function draw(v) {
   }));
 }
 
+at("key").addEventListener("submit", e => e.preventDefault());
+
 document.addEventListener("click", e => {
   if (e.target.dataset.do) order(JSON.parse(e.target.dataset.do));
 });
