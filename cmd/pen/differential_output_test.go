@@ -256,6 +256,12 @@ func TestDifferentialStart(t *testing.T) {
 		t.Errorf("replies to -F: got %q", ours)
 	}
 
+	c, ours = ar.each("-O tracking -o mode -h -O mode -C 127.0.0.1:$CTL 127.0.0.1:$P $A", func(r *rival) string {
+		r.finish()
+		return r.stdout.String()
+	})
+	same(t, "replies to -O", c, ours)
+
 	ended := []struct {
 		name    string
 		args    []string
