@@ -31,7 +31,7 @@ var rules = []rule{
 	{"cmd/demo", []string{"golang.org/x/sys"}, "it shows the programs as they are built"},
 	{"cmd/pen", []string{"pen/cmd/daemon", "pen/cmd/version", "pen/conf", "pen/engine/control", "github.com/spf13/pflag"},
 		"options become settings and settings a control plane: how bytes move is none of its business"},
-	{"cmd/penctl", []string{"pen/cmd/version", "pen/conf", "github.com/spf13/pflag"}, "it talks to the control socket as any script could"},
+	{"cmd/penctl", []string{"pen/cmd/version", "pen/conf", "github.com/spf13/pflag", "charm.land/bubbletea", "golang.org/x/term"}, "it talks to the control socket as any script could"},
 	{"cmd", []string{"pen/cmd/daemon", "pen/cmd/version", "pen/engine/logline", "github.com/spf13/pflag", "github.com/schollz/progressbar", "golang.org/x"},
 		"the log tools share the format of the lines with pen, no more"},
 	{"conf", nil, "what an operator can say is pure: no sockets, no dependencies, tested without either"},

@@ -80,6 +80,11 @@ func commands() map[string]command {
 		"press":  press,
 		"shot":   shot,
 
+		// terminal_test.go
+		"terminal": startTerminal,
+		"screen":   screen,
+		"keys":     keys,
+
 		// dialogue_test.go
 		"dial":   dial,
 		"send":   send,
@@ -107,6 +112,7 @@ type scenario struct {
 	held      map[string]*held
 	loads     map[string]*load
 	browsers  map[string]*browser
+	terminals map[string]*terminal
 	printed   string       // by the last command
 	record    bytes.Buffer // what every command printed, for the comparison of two programs
 }
@@ -191,6 +197,7 @@ func setup(env *testscript.Env, dir string, reference bool, done chan<- *scenari
 		tb: env.T().(testing.TB), dir: dir, reference: reference,
 		names: map[string]string{env.WorkDir: "WORK"}, backends: make(map[string]*backend), programs: make(map[string]*program),
 		streams: make(map[string]*stream), held: make(map[string]*held), loads: make(map[string]*load), browsers: make(map[string]*browser),
+		terminals: make(map[string]*terminal),
 	}
 	env.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH"))
 	env.Setenv("TEST", os.Args[0])
@@ -208,6 +215,9 @@ func setup(env *testscript.Env, dir string, reference bool, done chan<- *scenari
 func (sc *scenario) end() {
 	for _, b := range sc.browsers {
 		b.cancel()
+	}
+	for _, t := range sc.terminals {
+		t.end()
 	}
 	for _, p := range sc.programs {
 		if err := p.end(); err != nil {

@@ -1,4 +1,5 @@
-// Command penctl sends one command to the control socket of a running pen and prints the reply.
+// Command penctl sends one command to the control socket of a running pen and prints the reply, or shows live what pen
+// does (top.go).
 package main
 
 import (
@@ -17,6 +18,7 @@ import (
 
 const usage = `usage: penctl host:port command
        penctl /path/to/socket command
+       penctl address top
 
   -t, --timeout T   give up when pen neither connects nor answers for so long [30s]
   -h, --help        print this text
@@ -26,6 +28,7 @@ Examples:
   penctl localhost:8888 servers
   penctl [::1]:8888 server 2 blacklist 60
   penctl /run/pen/control mode
+  penctl /run/pen/control top     what pen does, live, until q is typed
 `
 
 const (
@@ -55,7 +58,13 @@ func run(args []string, stdout, stderr io.Writer) int {
 		io.WriteString(stdout, usage)
 		return 0
 	}
-	if err := talk(flags.Arg(0), flags.Args()[1:], *timeout, stdout); err != nil {
+	var err error
+	if words := flags.Args()[1:]; len(words) == 1 && words[0] == "top" {
+		err = top(flags.Arg(0), *timeout, stdout)
+	} else {
+		err = talk(flags.Arg(0), words, *timeout, stdout)
+	}
+	if err != nil {
 		fmt.Fprintf(stderr, "penctl: %v\n", err)
 		return 1
 	}
