@@ -120,11 +120,11 @@ func (p *program) cpuTime() (time.Duration, error) {
 	return time.Duration(user+system) * time.Second / ticksPerSecond, errors.Join(err1, err2)
 }
 
-// listening reports whether a TCP or Unix socket listens on the address. It asks the kernel's tables: a connection made
+// listening reports whether a TCP or Unix socket listens on the address, or takes datagrams there. It asks the kernel's tables: a connection made
 // to find out would take part in the round robin.
 func listening(addr string) bool {
 	if strings.Contains(addr, "/") {
-		return inTable("/proc/net/unix", func(f []string) bool { return len(f) == 8 && f[3] == "00010000" && f[7] == addr })
+		return inTable("/proc/net/unix", func(f []string) bool { return len(f) == 8 && (f[3] == "00010000" || f[4] == "0002") && f[7] == addr })
 	}
 	port, err := strconv.Atoi(addr[strings.LastIndex(addr, ":")+1:])
 	if err != nil {
@@ -132,7 +132,9 @@ func listening(addr string) bool {
 	}
 	suffix := fmt.Sprintf(":%04X", port)
 	open := func(f []string) bool { return len(f) > 3 && f[3] == "0A" && strings.HasSuffix(f[1], suffix) }
-	return inTable("/proc/net/tcp", open) || inTable("/proc/net/tcp6", open)
+	unconnected := func(f []string) bool { return len(f) > 3 && f[3] == "07" && strings.HasSuffix(f[1], suffix) }
+	return inTable("/proc/net/tcp", open) || inTable("/proc/net/tcp6", open) ||
+		inTable("/proc/net/udp", unconnected) || inTable("/proc/net/udp6", unconnected)
 }
 
 // inTable reports whether a line of the file satisfies f.

@@ -69,6 +69,13 @@ func commands() map[string]command {
 		"hold":     hold,
 		"release":  release,
 
+		// datagram_test.go
+		"mirror":  startMirror,
+		"shatter": stopMirrors,
+		"mend":    restartMirrors,
+		"ask":     askServers,
+		"flood":   flood,
+
 		// load_test.go
 		"load":   startLoad,
 		"churn":  churn,
@@ -107,6 +114,7 @@ type scenario struct {
 	reference bool   // the programs are the C ones
 	names     map[string]string
 	backends  map[string]*backend
+	mirrors   map[string]*mirror
 	programs  map[string]*program
 	streams   map[string]*stream
 	held      map[string]*held
@@ -180,6 +188,8 @@ func condition(name string, reference bool) (bool, error) {
 		return os.Geteuid() == 0, nil
 	case "race": // the programs have been built with the race detector, which takes memory and time
 		return os.Getenv("PEN_RACE") != "", nil
+	case "soak": // there is time
+		return os.Getenv("PEN_SOAK") != "", nil
 	case "ipv6":
 		return hasIPv6(), nil
 	}
@@ -195,7 +205,7 @@ func setup(env *testscript.Env, dir string, reference bool, done chan<- *scenari
 	}
 	sc := &scenario{
 		tb: env.T().(testing.TB), dir: dir, reference: reference,
-		names: map[string]string{env.WorkDir: "WORK"}, backends: make(map[string]*backend), programs: make(map[string]*program),
+		names: map[string]string{env.WorkDir: "WORK"}, backends: make(map[string]*backend), mirrors: make(map[string]*mirror), programs: make(map[string]*program),
 		streams: make(map[string]*stream), held: make(map[string]*held), loads: make(map[string]*load), browsers: make(map[string]*browser),
 		terminals: make(map[string]*terminal),
 	}
