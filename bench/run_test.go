@@ -52,6 +52,8 @@ func TestEveryKind(t *testing.T) {
 		{Name: "reply-2", Origin: Origin{Does: reply, Size: bulkReply}, Client: Client{keepAlive, 2}, Unit: byteCount},
 		{Name: "stream-2", Origin: Origin{Does: stream}, Client: Client{download, 2}, Unit: streamed},
 		{Name: "upload-2", Origin: Origin{Does: sink}, Client: Client{upload, 2}, Unit: streamed},
+		{Name: "datagram-2", Origin: Origin{Does: mirror, Size: smallDatagram}, Client: Client{askAgain, 2}, Unit: pair, Needs: canDatagram},
+		{Name: "flow-2", Origin: Origin{Does: mirror, Size: smallDatagram}, Client: Client{askOnce, 2}, Unit: pair, Needs: canDatagram},
 		{Name: "idle-40", Origin: Origin{Does: reply, Size: smallReply}, Client: Client{hold, 40}, Unit: quiet, Needs: canMemory},
 	})
 	var progress bytes.Buffer
@@ -59,8 +61,8 @@ func TestEveryKind(t *testing.T) {
 	if err != nil {
 		t.Fatalf("measure: %v\n%s", err, progress.String())
 	}
-	if want := 2*len(p.tests) - 1; len(r.Samples) != want {
-		t.Errorf("%d samples, want %d: there is no idle test without a proxy", len(r.Samples), want)
+	if want := 2*len(p.tests) - 3; len(r.Samples) != want {
+		t.Errorf("%d samples, want %d: there is no idle test without a proxy, and none of datagrams with ours", len(r.Samples), want)
 	}
 	for _, s := range r.Samples {
 		if s.Error != "" || s.Failures != 0 {

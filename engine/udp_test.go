@@ -8,12 +8,14 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"pen/conf"
+	"pen/poller"
 )
 
 // udpServer answers each datagram with its name, a blank and the datagram, until the test ends.
@@ -287,10 +289,23 @@ func TestUnixClients(t *testing.T) {
 	}
 }
 
-// A server with a closed port is blacklisted, and what was lost to find that out goes to another server.
+// A server with a closed port is blacklisted, and what was lost to find that out goes to another server where the system
+// gives it back.
 func TestDeadServerLosesNothing(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("the system does not give back what was lost")
+	}
+	for _, poller := range poller.Names() {
+		t.Run(poller, func(t *testing.T) { testDeadServer(t, poller) })
+	}
+}
+
+func testDeadServer(t *testing.T, poller string) {
 	a, b := newUDPServer(t, "a", "udp", "127.0.0.1:0"), newUDPServer(t, "b", "udp", "127.0.0.1:0")
-	e := startUDP(t, func(_ *conf.Settings, v *conf.Service) { v.Balance.RoundRobin = true }, a, b)
+	e := startUDP(t, func(s *conf.Settings, v *conf.Service) {
+		s.Limits.Poller = poller
+		v.Balance.RoundRobin = true
+	}, a, b)
 	clients := []net.Conn{udpClient(t, e), udpClient(t, e), udpClient(t, e), udpClient(t, e)}
 	for _, c := range clients {
 		askUDP(t, c, "hello")
@@ -312,12 +327,15 @@ func TestDeadServerLosesNothing(t *testing.T) {
 	}
 }
 
-// A flow moves when its server is excluded by command, or taken out of the table, and not before.
+// A flow moves when its server is excluded by command, drained, found down or taken out of the table, and not before.
 func TestFlowMoves(t *testing.T) {
 	a, b := newUDPServer(t, "a", "udp", "127.0.0.1:0"), newUDPServer(t, "b", "udp", "127.0.0.1:0")
 	var settings *conf.Settings
 	e := startUDP(t, func(s *conf.Settings, v *conf.Service) { settings = s }, a, b)
 	c := udpClient(t, e)
+	stand := func(i int, h Health) {
+		e.SetStandings("default", map[int32]Standing{e.service("default").places[i].id: {Health: h, Share: 100}})
+	}
 	steps := []struct {
 		name string
 		do   func()
@@ -327,6 +345,18 @@ func TestFlowMoves(t *testing.T) {
 		{"excluded", func() { e.Blacklist("default", 1, time.Hour) }, "a"},
 		{"available again", func() { e.Blacklist("default", 1, 0) }, "a"},
 		{"unrelated change", func() { settings.Process.Debug = 1 }, "a"},
+		{"drained", func() { settings.Services[0].Servers[0].Admin = conf.Drain }, "b"},
+		{"maint", func() {
+			settings.Services[0].Servers[0].Admin = conf.Ready
+			settings.Services[0].Servers[1].Admin = conf.Maint
+		}, "a"},
+		{"down", func() {
+			settings.Services[0].Servers[1].Admin = conf.Ready
+			stand(0, Down)
+		}, "b"},
+		{"up again", func() { stand(0, Up) }, "b"},
+		{"the other one down", func() { stand(1, Down) }, "a"},
+		{"both up", func() { stand(1, Up) }, "a"},
 		{"taken out", func() { settings.Services[0].Servers[0] = conf.Server{} }, "b"},
 		{"all excluded", func() { e.Blacklist("default", 1, time.Hour) }, ""},
 		{"back again", func() { e.Blacklist("default", 1, 0) }, "b"},

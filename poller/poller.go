@@ -17,7 +17,8 @@
 //	    socket as hung up. The descriptor is non-blocking and stays the caller's. An error means not watched.
 //
 //	AddListener(fd)
-//	    Begin to watch a listening socket. A listener is not latched: every Wait reports it as Readable while a
+//	    Begin to watch a listening socket, or a bound or connected one of datagrams, of which the same holds with a
+//	    datagram in the place of a connection; an error of it is told as Readable|Writable. A listener is not latched: every Wait reports it as Readable while a
 //	    connection is pending, Arm has nothing to do. Several pollers may watch the same listening socket, by the
 //	    same descriptor or by copies of it; each that waits while a connection is pending is told, so accept(2)
 //	    may say EAGAIN. A user who can take no more calls Remove, and AddListener when he can again; the others

@@ -117,7 +117,7 @@ type asker struct {
 	wait       time.Duration
 }
 
-// ask [-n N] [-keep] [-from IP] [-size BYTES] [-text] [-wait D] ADDR [TEXT] sends N datagrams, each from a port of its
+// ask [-n N] [-keep] [-from IP[:PORT]] [-size BYTES] [-text] [-wait D] ADDR [TEXT] sends N datagrams, each from a port of its
 // own or, with -keep, all from one, and prints the names of the servers that answered, or with -text the answers. One
 // without an answer prints "timeout" and makes the command fail.
 func askServers(sc *scenario, args []string) (string, error) {
@@ -125,7 +125,7 @@ func askServers(sc *scenario, args []string) (string, error) {
 	f := flag.NewFlagSet("ask", flag.ContinueOnError)
 	f.IntVar(&a.n, "n", 1, "datagrams")
 	f.BoolVar(&a.keep, "keep", false, "all from one port")
-	f.StringVar(&a.from, "from", "", "client address")
+	f.StringVar(&a.from, "from", "", "client address, the same port is the same flow")
 	f.IntVar(&a.size, "size", 0, "bytes of each, at least")
 	f.BoolVar(&a.text, "text", false, "print the answers")
 	f.DurationVar(&a.wait, "wait", patience, "for an answer")
@@ -162,7 +162,15 @@ func (a *asker) dial(sc *scenario, addr string, i int) (net.Conn, error) {
 	}
 	d := net.Dialer{}
 	if a.from != "" {
-		d.LocalAddr = &net.UDPAddr{IP: net.ParseIP(a.from)}
+		from := a.from
+		if _, _, err := net.SplitHostPort(from); err != nil {
+			from = net.JoinHostPort(from, "0")
+		}
+		local, err := net.ResolveUDPAddr("udp", from)
+		if err != nil {
+			return nil, err
+		}
+		d.LocalAddr = local
 	}
 	return d.Dial("udp", reachable(addr))
 }
