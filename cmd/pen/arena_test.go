@@ -105,7 +105,9 @@ func (ar *arena) launch(side int, words string) *rival {
 	}
 	listen, control, _ := operands(args)
 	r := ar.run(side, extra, args, listen, control)
-	r.control = reachable(control)
+	if r.control = reachable(control); r.control != "" {
+		ar.must(r, "mode") // once it answers, it hears signals as well
+	}
 	return r
 }
 
