@@ -124,7 +124,10 @@ func TestQueueGetsNewPlaces(t *testing.T) {
 		change func(*Engine, *conf.Service)
 	}{
 		{"a limit is raised", func(_ *Engine, v *conf.Service) { v.Servers[0].Max = 2 }},
-		{"a server comes", func(_ *Engine, v *conf.Service) { v.Servers = append(v.Servers, v.Servers[1]); v.Servers[2].Admin = conf.Ready }},
+		{"a server comes", func(_ *Engine, v *conf.Service) {
+			v.Servers = append(v.Servers, v.Servers[1])
+			v.Servers[2].Admin = conf.Ready
+		}},
 		{"a server is ready again", func(_ *Engine, v *conf.Service) { v.Servers[1].Admin = conf.Ready }},
 	}
 	for _, tt := range tests {

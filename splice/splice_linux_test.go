@@ -75,9 +75,9 @@ func TestPipeVerbs(t *testing.T) {
 			want("fill, refused", q.fill(noSplice(t).FD, pipeSize), errRefused, 0)
 			writeAll(t, a, []byte("abcdef"))
 			want("fill, limited", q.fill(from.FD, 4), nil, 4)
-			n, err := q.pour(noSplice(t).FD)
+			_, err := q.pour(noSplice(t).FD)
 			want("pour, refused", err, errRefused, 4)
-			n, err = q.pour(to.FD)
+			n, err := q.pour(to.FD)
 			want("pour", err, nil, 0)
 			got := make([]byte, 4)
 			if _, err := io.ReadFull(b, got); err != nil || n != 4 || string(got) != "abcd" {
