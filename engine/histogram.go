@@ -47,7 +47,7 @@ func (h *Histogram) Observe(ns int64) {
 
 // fineIndex is the exponent of the fine bucket of a duration, which is at most its upper bound.
 func fineIndex(d time.Duration) int {
-	if d < time.Microsecond {
+	if d <= 0 {
 		return fineLeast
 	}
 	fraction, doubling := math.Frexp(d.Seconds())

@@ -87,6 +87,9 @@ func commands() map[string]command {
 		"press":  press,
 		"shot":   shot,
 
+		// prometheus_test.go
+		"asked": asked,
+
 		// terminal_test.go
 		"terminal": startTerminal,
 		"screen":   screen,
@@ -211,6 +214,11 @@ func setup(env *testscript.Env, dir string, reference bool, done chan<- *scenari
 	}
 	env.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH"))
 	env.Setenv("TEST", os.Args[0])
+	repo, err := filepath.Abs("../..")
+	if err != nil {
+		return err
+	}
+	env.Setenv("REPO", repo)
 	env.Values[scenarioKey{}] = sc
 	env.Defer(func() {
 		sc.end()
