@@ -19,8 +19,9 @@ import (
 // different sockets, whatever we do, or an answer can't be told from another's. Sharing would save descriptors by the
 // number of servers at best. And a connected socket takes datagrams of its server only, so that nobody else can
 // answer, sends without looking for a route, and gets to know of an ICMP error, whose it is and what it was about.
-// What 10,000 flows cost is in TestTenThousandFlows; the system's range of ephemeral ports, on Linux 28,232 of them,
-// bounds the flows from one source address.
+// With 10,000 flows (TestTenThousandFlows -v) that is 10,000 descriptors, 0.6 KB of our memory and some 3 KB of the kernel's
+// for each, and some 10 µs to begin and end one; with two servers, sharing would need 5,000 of them. What bounds
+// the flows from one source address is the system's range of ephemeral ports, on Linux 28,232 of them.
 //
 // The socket is connected first and gets its port by that. One that is bound and then connected takes for its
 // server's what anybody sends in between; where source makes us bind, what has come by then is thrown away.

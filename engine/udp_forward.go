@@ -166,8 +166,7 @@ func (r *reactor) trouble(f *flow, err error) {
 	v := f.service
 	r.serverFailed(f, err)
 	if !lone {
-		r.counters.datagramsOf(v.state).drop(dropUnreachable, f.unanswered)
-		f.unanswered = 0
+		r.counters.datagramsOf(v.state).drop(dropUnreachable, 1)
 		return
 	}
 	r.flush()
@@ -233,6 +232,9 @@ func (r *reactor) flushUp(f *flow) {
 			c.drop(dropOf(err), d.count())
 			i++
 		default:
+			if f.unanswered > 0 && f.server.addr.path == "" {
+				c.drop(dropUnreachable, 1) // an ICMP error is about a datagram that was sent before
+			}
 			r.serverFailed(f, err)
 			why, ok := dropNoServer, false
 			if moves--; moves >= 0 {
