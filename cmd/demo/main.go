@@ -104,7 +104,10 @@ func act(out io.Writer, bin string, pen *balancer, servers []*server) error {
 	if err != nil {
 		return fmt.Errorf("penctl: %w", err)
 	}
-	return nil
+	figures, err := pen.figures("pen_service_connections_total", "pen_service_failovers_total", "pen_service_unserved_total",
+		"pen_server_connections_total", "pen_server_blacklisted")
+	fmt.Fprintf(out, "\nWhat Prometheus would read (some of http://%s/metrics):\n%s", pen.metrics, figures)
+	return err
 }
 
 // show prints a table of the clients and the servers that answered them.
@@ -140,7 +143,8 @@ func byLastByte(a, b string) int {
 // remain leaves everything running and says what to do with it.
 func remain(ctx context.Context, out io.Writer, bin string, pen *balancer, stay time.Duration) error {
 	ctl := filepath.Join(bin, "penctl") + " " + pen.control
-	fmt.Fprintf(out, "\nTry, from another terminal:\n  curl http://%s/\n  %s servers\n  %s recent 60\n", pen.addr, ctl, ctl)
+	fmt.Fprintf(out, "\nTry, from another terminal:\n  curl http://%s/\n  %s servers\n  %s recent 60\n  %s top\nand in a browser: http://%s/\n",
+		pen.addr, ctl, ctl, ctl, pen.metrics)
 	if stay > 0 {
 		fmt.Fprintf(out, "\nThis ends in %v.\n", stay)
 		var cancel context.CancelFunc

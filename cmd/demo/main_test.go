@@ -27,7 +27,8 @@ func TestRun(t *testing.T) {
 	if err := run(t.Context(), binaries(t), time.Millisecond, &out); err != nil {
 		t.Fatalf("%v\n%s", err, out.String())
 	}
-	for _, want := range []string{"600 requests, 0 failures", "alpha", "beta is killed", "conn 0", "curl http://127.0.0.1:"} {
+	for _, want := range []string{"600 requests, 0 failures", "alpha", "beta is killed", "conn 0", "curl http://127.0.0.1:",
+		`pen_service_connections_total{service="default"} 600`, `pen_service_unserved_total{service="default"} 0`} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the output lacks %q:\n%s", want, out.String())
 		}

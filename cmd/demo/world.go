@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -49,6 +51,7 @@ func (s *server) close() { s.http.Close() }
 type balancer struct {
 	addr    string
 	control string
+	metrics string // address of the status page and the metrics
 	cmd     *exec.Cmd
 	ended   chan error // gets the result of cmd.Wait, once
 }
@@ -56,11 +59,15 @@ type balancer struct {
 // startPen starts pen and waits until it answers on its control socket: a connection to the port itself would count as
 // the first client.
 func startPen(ctx context.Context, bin, control string, servers []*server) (*balancer, error) {
-	addr, err := freeAddr()
+	addr, err := freeAddr("127.0.0.1:8080")
 	if err != nil {
 		return nil, err
 	}
-	args := []string{"-f", "-C", control}
+	metrics, err := freeAddr("127.0.0.1:9180")
+	if err != nil {
+		return nil, err
+	}
+	args := []string{"-f", "-C", control, "--metrics", metrics}
 	if os.Geteuid() == 0 { // pen opens no control socket as root
 		args = append(args, "-u", "nobody")
 	}
@@ -71,7 +78,7 @@ func startPen(ctx context.Context, bin, control string, servers []*server) (*bal
 	for _, s := range servers {
 		args = append(args, s.addr)
 	}
-	p := &balancer{addr: addr, control: control, ended: make(chan error, 1)}
+	p := &balancer{addr: addr, control: control, metrics: metrics, ended: make(chan error, 1)}
 	p.cmd = exec.Command(filepath.Join(bin, "pen"), args...)
 	p.cmd.Stderr = os.Stderr
 	if err := p.cmd.Start(); err != nil {
@@ -114,6 +121,27 @@ func (p *balancer) answers() bool {
 	return err == nil && len(reply) > 0
 }
 
+// figures returns the lines of the metrics with these names.
+func (p *balancer) figures(names ...string) (string, error) {
+	c := http.Client{Timeout: startTimeout}
+	resp, err := c.Get("http://" + p.metrics + "/metrics")
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	for line := range strings.Lines(string(body)) {
+		if name, _, _ := strings.Cut(line, "{"); slices.Contains(names, name) {
+			b.WriteString(line)
+		}
+	}
+	return b.String(), nil
+}
+
 // stop ends pen and waits for its end.
 func (p *balancer) stop() {
 	p.cmd.Process.Signal(syscall.SIGTERM)
@@ -124,9 +152,9 @@ func (p *balancer) stop() {
 	}
 }
 
-// freeAddr returns the address for pen to listen on: port 8080 if it is free.
-func freeAddr() (string, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:8080")
+// freeAddr returns an address for pen to listen on: the wanted one if it is free.
+func freeAddr(wanted string) (string, error) {
+	ln, err := net.Listen("tcp", wanted)
 	if err != nil {
 		ln, err = net.Listen("tcp", "127.0.0.1:0")
 	}
