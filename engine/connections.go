@@ -14,6 +14,7 @@ type connections struct {
 	max     int      // numbers are 0..max-1
 	open    int
 	last    int        // pen looks for a free number starting at the one used last
+	before  int        // what last was before it was handed out
 	waiting []*reactor // found the table full and have stopped accepting
 }
 
@@ -50,8 +51,18 @@ func (c *connections) take(r *reactor) (int32, bool) {
 	}
 	c.used[n/64] |= 1 << (n % 64)
 	c.open++
-	c.last = n
+	c.before, c.last = c.last, n
 	return int32(n), true
+}
+
+// cancel returns a number for which there was no connection after all, and the reactors that have been waiting for one.
+func (c *connections) cancel(n int32) []*reactor {
+	c.mu.Lock()
+	if c.last == int(n) {
+		c.last = c.before
+	}
+	c.mu.Unlock()
+	return c.give(n)
 }
 
 // give returns a number, and the reactors that have been waiting for one.

@@ -36,6 +36,23 @@ func TestConnectionNumbers(t *testing.T) {
 	}
 }
 
+// A number that was taken for nobody leaves no trace: pen's numbers do not drift.
+func TestConnectionsCancel(t *testing.T) {
+	c := newConnections(10)
+	for range 3 {
+		n, _ := c.take(nil)
+		if n != 0 {
+			t.Errorf("got %d, want 0 again", n)
+		}
+		idle, _ := c.take(nil)
+		c.cancel(idle)
+		c.give(n)
+	}
+	if open, _ := c.count(); open != 0 {
+		t.Errorf("%d numbers are in use, want none", open)
+	}
+}
+
 func TestConnectionsWakeWhoWaits(t *testing.T) {
 	c := newConnections(1)
 	r := &reactor{}

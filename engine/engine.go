@@ -120,9 +120,7 @@ func (e *Engine) Publish(s *conf.Settings) error {
 	e.plan.Store(p)
 	e.clients.resize(s.Limits.Clients)
 	e.visitors.resize(s.Limits.Clients)
-	for _, r := range e.connections.resize(connectionsMax(s)) {
-		r.Post(func() { r.resume(pauseFull) })
-	}
+	thereIsRoom(e.connections.resize(connectionsMax(s)))
 	if e.running {
 		ask(e, func(*reactor) bool { return true })
 	}

@@ -56,6 +56,13 @@ func (r *reactor) resume(why pause) {
 	}
 }
 
+// thereIsRoom has reactors go on that found the connection table full.
+func thereIsRoom(waiting []*reactor) {
+	for _, r := range waiting {
+		r.Post(func() { r.resume(pauseFull) })
+	}
+}
+
 func (r *reactor) watch(l *listener) {
 	if err := r.poller.AddListener(l.fd); err != nil {
 		r.engine.report(0, "listener %s: %v", l.service.addr, err)
@@ -89,7 +96,7 @@ func (r *reactor) acceptOne(l *listener) {
 		r.begin(l.service, number, fd, from)
 		return
 	}
-	r.handed = append(r.handed, number)
+	thereIsRoom(r.engine.connections.cancel(number))
 	switch {
 	case err == unix.EAGAIN:
 		l.ready = false

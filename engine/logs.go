@@ -85,7 +85,7 @@ func (t *tap) Read(p []byte) (int, error) {
 
 // source returns the end to read a side of a session from: its socket, or the reactor's tap on it.
 func (r *reactor) source(s *session, x side) splice.End {
-	if !r.debugging(3) && (x == up || s.service.conf.Log == "") {
+	if !r.debugging(dumpLevel) && (x == up || s.service.conf.Log == "") {
 		return &s.sock[x]
 	}
 	r.tap = tap{&s.sock[x], r, s, x}
@@ -97,9 +97,7 @@ func (r *reactor) seen(s *session, x side, chunk []byte) {
 	if x == down && s.service.conf.Log != "" {
 		r.logRequest(s, chunk)
 	}
-	if r.debugging(3) {
-		r.engine.report(3, "%d: %s", s.number, dump(chunk, r.plan.settings.Process.ASCII))
-	}
+	r.dump(chunk)
 }
 
 func (r *reactor) logRequest(s *session, chunk []byte) {
@@ -160,16 +158,26 @@ func (m *micros) mark(since int64) {
 
 func (m micros) duration() time.Duration { return time.Duration(m) * time.Microsecond }
 
+// dumpLevel is the debug level at which what is forwarded is shown.
+const dumpLevel = 3
+
+// dump reports a chunk as pen shows it: its length, and what is in it.
+func (r *reactor) dump(chunk []byte) {
+	if r.debugging(dumpLevel) {
+		r.engine.report(dumpLevel, "%d: %s", len(chunk), dumped(chunk, r.plan.settings.Process.ASCII))
+	}
+}
+
 const hexDigits = "0123456789abcdef"
 
-// dump shows a chunk as pen does: hexadecimal bytes, or text with dots for what can't be printed.
-func dump(chunk []byte, ascii bool) []byte {
+// dumped is a chunk in hexadecimal bytes, or as text with dots for what is neither white space nor printable.
+func dumped(chunk []byte, ascii bool) []byte {
 	out := make([]byte, 0, 3*len(chunk))
 	for _, c := range chunk {
 		switch {
 		case !ascii:
 			out = append(out, hexDigits[c>>4], hexDigits[c&15], ' ')
-		case c < ' ' || c > '~':
+		case (c < ' ' || c > '~') && (c < '\t' || c > '\r'):
 			out = append(out, '.')
 		default:
 			out = append(out, c)

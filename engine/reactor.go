@@ -208,9 +208,7 @@ func (r *reactor) closeRetired() {
 		r.resume(pauseRest)
 	}
 	for _, n := range r.handed {
-		for _, waiting := range r.engine.connections.give(n) {
-			waiting.Post(func() { waiting.resume(pauseFull) })
-		}
+		thereIsRoom(r.engine.connections.give(n))
 	}
 	r.handed = r.handed[:0]
 	for i, s := range r.retired {

@@ -324,9 +324,7 @@ func (r *reactor) seenDatagrams(f *flow, d datagram, fromClient bool) {
 		if log {
 			r.logDatagram(f, chunk)
 		}
-		if r.debugging(3) {
-			r.engine.report(3, "%d: %s", f.number, dump(chunk, r.plan.settings.Process.ASCII))
-		}
+		r.dump(chunk)
 	}
 }
 

@@ -642,7 +642,7 @@ func TestUDPLog(t *testing.T) {
 	}
 	for ev := range e.Events() {
 		if ev.Level == 3 {
-			if !strings.HasSuffix(ev.Message, ": first.line") {
+			if ev.Message != "10: first\nline" {
 				t.Errorf("the first dump is %q", ev.Message)
 			}
 			break

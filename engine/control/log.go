@@ -21,13 +21,19 @@ type Log struct {
 	level *slog.LevelVar
 }
 
+// dumpLevel is the debug level of dumps of what is forwarded. They have no time in front, in pen as here.
+const dumpLevel = 3
+
 // NewLog returns a Log that writes lines "YYYY-MM-DD HH:MM:SS: text key=value…" to w: standard error in the foreground.
 func NewLog(w io.Writer) *Log {
 	var mu sync.Mutex
 	return newLog(func(r slog.Record, text string) error {
 		mu.Lock()
 		defer mu.Unlock()
-		_, err := fmt.Fprintf(w, "%s: %s\n", r.Time.Format(timeFormat), text)
+		if r.Level != debugLevel(dumpLevel) {
+			text = r.Time.Format(timeFormat) + ": " + text
+		}
+		_, err := fmt.Fprintf(w, "%s\n", text)
 		return err
 	})
 }

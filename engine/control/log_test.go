@@ -24,7 +24,7 @@ func TestLog(t *testing.T) {
 		{"debug off", 0, func(l *Log) { l.Debug("x") }, ""},
 		{"debug on", 1, func(l *Log) { l.Debug("x") }, "x"},
 		{"level 2 off", 1, func(l *Log) { l.Log(t.Context(), debugLevel(2), "x") }, ""},
-		{"level 3 on", 3, func(l *Log) { l.Log(t.Context(), debugLevel(3), "x") }, "x"},
+		{"level 2 on", 2, func(l *Log) { l.Log(t.Context(), debugLevel(2), "x") }, "x"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var b bytes.Buffer
@@ -39,6 +39,17 @@ func TestLog(t *testing.T) {
 				t.Errorf("got %q, want a time and %q", b.String(), tt.want)
 			}
 		})
+	}
+}
+
+// Dumps have no time, as pen's have none.
+func TestDump(t *testing.T) {
+	var b bytes.Buffer
+	l := NewLog(&b)
+	l.SetDebug(dumpLevel)
+	l.Log(t.Context(), debugLevel(dumpLevel), "3: 61 62 63 ")
+	if got, want := b.String(), "3: 61 62 63 \n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
