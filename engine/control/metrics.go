@@ -101,7 +101,10 @@ var (
 	buildInfo        = define("pen_build_info", gauge, "1, with the version of pen and of Go.", "version", "goversion")
 )
 
-const scrapesAtOnce = 4
+const (
+	scrapesAtOnce = 4
+	scrapeTime    = 10 * time.Second // to take the snapshot and make text of it; who is slow to read that delays nobody
+)
 
 // collector answers a scrape from one snapshot of the data plane.
 type collector struct {
@@ -115,7 +118,7 @@ func newMetricsHandler(w *web, version string) http.Handler {
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(&collector{w, version, time.Now()}, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	return promhttp.HandlerFor(reg, promhttp.HandlerOpts{MaxRequestsInFlight: scrapesAtOnce, EnableOpenMetrics: true})
+	return promhttp.HandlerFor(reg, promhttp.HandlerOpts{MaxRequestsInFlight: scrapesAtOnce, Timeout: scrapeTime, EnableOpenMetrics: true})
 }
 
 // Describe is part of [prometheus.Collector].

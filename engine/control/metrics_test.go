@@ -26,7 +26,17 @@ var updateDocs = flag.Bool("update", false, "write docs/metrics.md anew")
 // guide is what docs/metrics.md says, made from the table.
 func guide() []byte {
 	var b bytes.Buffer
-	b.WriteString("# Metrics\n\n`metrics ADDRESS` serves these at `/metrics`, beside those of the Go runtime (`go_*`) and of the process\n" +
+	b.WriteString("# Metrics\n\nThe command `metrics [HOST:]PORT` (option `--metrics`) opens a port for Prometheus, supervisors and people; without a\n" +
+		"host it serves this machine only, and there is no other protection, so give it to nobody whom you would not show who\n" +
+		"your clients are.\n\n| path | what |\n|---|---|\n| `/metrics` | what follows below |\n" +
+		"| `/healthz` | 200 if the reactors answer, else 503 |\n| `/readyz` | 200 while clients are served, 503 when pen is about to end |\n" +
+		"| `/` | the status page, live |\n\n" +
+		"The page only shows. `status_admin FILE` lets those who know the token in the first line of the file (16 bytes or more,\n" +
+		"mode 0600 or 0640, read again on HUP) drain servers, take them out and close connections.\n\n" +
+		"`conf/etc/prometheus/pen.rules.yml` has alerts and `pen.test.yml` their tests (`promtool test rules`);\n" +
+		"`conf/etc/grafana/pen.json` is a dashboard. A scrape configuration:\n\n" +
+		"    scrape_configs:\n      - job_name: pen\n        static_configs: [{targets: ['127.0.0.1:9180']}]\n\n" +
+		"`/metrics` has these, beside those of the Go runtime (`go_*`) and of the process\n" +
 		"(`process_*`). All times are in seconds. Histograms come with native buckets as well, for a Prometheus that asks for\n" +
 		"them. The label `server` is host:port or a path; the emergency and the abuse server are among the servers.\n\n" +
 		"This page is written by `go test ./engine/control -run TestMetricsGuide -update`.\n\n| name | kind | labels | meaning |\n|---|---|---|---|\n")

@@ -177,6 +177,62 @@ func TestWebCrowd(t *testing.T) {
 	}
 }
 
+// TestWebSlow lets requests dawdle: heads that never end, and replies that nobody reads, more of them than scrapes may be
+// under way. Others are served meanwhile.
+func TestWebSlow(t *testing.T) {
+	r := start(t, "metrics 127.0.0.1:0", "listen 127.0.0.1:0")
+	for _, head := range []string{"GET /metrics HTTP/1.1\r\nX: ", "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", "GET /events HTTP/1.1\r\nHost: x\r\n\r\n"} {
+		for range 2 * scrapesAtOnce {
+			c, err := net.Dial("tcp", r.web.addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			c.(*net.TCPConn).SetReadBuffer(4 << 10)
+			if _, err := io.WriteString(c, head); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for range 10 {
+		code := http.StatusServiceUnavailable
+		for code == http.StatusServiceUnavailable { // while as many scrapes as may be are just being taken
+			code, _ = get(t, r, "/metrics")
+		}
+		if code != http.StatusOK {
+			t.Errorf("got %d beside slow ones, want %d", code, http.StatusOK)
+		}
+	}
+}
+
+// A token is read again on HUP, and a file that is no good leaves it as it was; a configuration with errors is told.
+func TestWebReload(t *testing.T) {
+	token := filepath.Join(t.TempDir(), "token")
+	write := func(text string) {
+		if err := os.WriteFile(token, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("0123456789abcdef")
+	name := file(t, "debug 0")
+	r := start(t, "metrics 127.0.0.1:0", "listen 127.0.0.1:0", "status_admin "+token, "include "+name)
+	for _, tt := range []struct{ name, text, line, want, metric string }{
+		{"new", "fedcba9876543210", "debug 0", "fedcba9876543210", "pen_config_last_reload_successful 1"},
+		{"too short", "fedcba", "debug 0", "fedcba9876543210", "pen_config_last_reload_successful 1"},
+		{"configuration with an error", "fedcba", "zork", "fedcba9876543210", "pen_config_last_reload_successful 0"},
+	} {
+		write(tt.text)
+		rewrite(t, name, tt.line)
+		r.reload()
+		if got := *r.web.token.Load(); got != tt.want {
+			t.Errorf("%s: got the token %q, want %q", tt.name, got, tt.want)
+		}
+		if _, body := get(t, r, "/metrics"); !strings.Contains(body, tt.metric) {
+			t.Errorf("%s: got no %q", tt.name, tt.metric)
+		}
+	}
+}
+
 // TestFeed reads the page's events: a server fails, and the page is told.
 func TestFeed(t *testing.T) {
 	r := start(t, "metrics 127.0.0.1:0", "listen 127.0.0.1:0", "roundrobin", "server 0 address 127.0.0.1 port "+freePort(t), "server 1 address 127.0.0.1 port "+backend(t))
