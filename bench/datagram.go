@@ -19,6 +19,7 @@ import (
 const (
 	datagramBatch = 64
 	datagramRoom  = 2 * kilobyte
+	datagramQueue = megabyte    // of the origin, as far as the system lets it; the usual one overflows when 512 clients start
 	answerTimeout = time.Second // then a question is lost; it counts as a failure, and the client asks again
 )
 
@@ -27,6 +28,9 @@ func (r *originRole) serveDatagrams() error {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("socket: %w", err)
+	}
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, datagramQueue); err != nil {
+		return fmt.Errorf("receive queue: %w", err)
 	}
 	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
 		return fmt.Errorf("bind: %w", err)
