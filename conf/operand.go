@@ -61,6 +61,7 @@ const noPort = -1
 
 // merge returns the server of an operand with what commands have said about its place.
 func merge(operand, place Server, said map[string]bool) Server {
+	operand.Admin, operand.Probe = place.Admin, place.Probe // an operand cannot say them
 	for key := range said {
 		switch key {
 		case "acl":

@@ -24,13 +24,14 @@ type backend struct {
 	helper  *helper       // runs it in a process of its own; nil = here
 	queue   chan net.Conn // kind listen: accepted, not taken by the script
 
-	mu    sync.Mutex
-	ln    net.Listener
-	fds   []int              // kind full: the listener and what fills its queue
-	conns map[net.Conn]visit // open connections
-	stops int                // how often it was stopped
-	cut   map[string]bool    // questions that were asked and not answered when it was stopped
-	blind int                // connections that had not asked anything yet when it was stopped
+	mu     sync.Mutex
+	ln     net.Listener
+	fds    []int              // kind full: the listener and what fills its queue
+	conns  map[net.Conn]visit // open connections
+	stops  int                // how often it was stopped
+	cut    map[string]bool    // questions that were asked and not answered when it was stopped
+	answer string             // kind agent: what it says
+	blind  int                // connections that had not asked anything yet when it was stopped
 }
 
 // visit is how far a connection has come.
@@ -77,7 +78,7 @@ func startBackend(sc *scenario, args []string) (string, error) {
 	if len(args) < 2 {
 		return "", errors.New("usage: backend [-own] NAME KIND [ADDR]")
 	}
-	b := &backend{name: args[0], kind: args[1], network: "tcp", queue: make(chan net.Conn, 64), cut: make(map[string]bool)}
+	b := &backend{name: args[0], kind: args[1], network: "tcp", queue: make(chan net.Conn, 64), cut: make(map[string]bool), answer: "up"}
 	switch addr := strings.Join(args[2:], ""); {
 	case strings.Contains(addr, "/"):
 		b.network, b.addr = "unix", addr
@@ -279,6 +280,20 @@ func restartBackends(sc *scenario, args []string) (string, error) {
 	all, err := sc.backendsOf(args)
 	for _, b := range all {
 		err = errors.Join(err, b.start())
+	}
+	return "", err
+}
+
+// answer NAME TEXT... sets what a backend of kind agent says from now on.
+func setAnswer(sc *scenario, args []string) (string, error) {
+	if len(args) < 2 {
+		return "", errors.New("usage: answer NAME TEXT...")
+	}
+	all, err := sc.backendsOf(args[:1])
+	for _, b := range all {
+		b.mu.Lock()
+		b.answer = strings.Join(args[1:], " ")
+		b.mu.Unlock()
 	}
 	return "", err
 }

@@ -21,6 +21,7 @@ var kinds = map[string]func(b *backend, c net.Conn){
 	"echo":   serveEcho,
 	"bulk":   serveBulk,
 	"hang":   serveHang,
+	"agent":  serveAgent,
 	"close":  (*backend).leave,
 	"reset":  serveReset,
 	"listen": func(b *backend, c net.Conn) { b.queue <- c },
@@ -95,6 +96,15 @@ func serveLines(b *backend, c net.Conn) {
 func serveEcho(b *backend, c net.Conn) {
 	defer b.leave(c)
 	io.Copy(c, c)
+}
+
+// serveAgent says what the command answer has set, first of all up, and ends the connection.
+func serveAgent(b *backend, c net.Conn) {
+	defer b.leave(c)
+	b.mu.Lock()
+	text := b.answer
+	b.mu.Unlock()
+	fmt.Fprintf(c, "%s\n", text)
 }
 
 // serveHang takes the connection and neither reads nor writes.

@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"os"
@@ -22,7 +23,10 @@ func need(sc *scenario, args []string) (string, error) {
 
 var installing sync.Mutex // apt-get does not like company
 
-// ensure installs a program that is missing, as root where there is apt. The package is called like the program.
+// packageOf names the packages that are not called like their program.
+var packageOf = map[string]string{"named": "bind9", "dig": "bind9-dnsutils"}
+
+// ensure installs a program that is missing, as root where there is apt.
 func ensure(name string) error {
 	installing.Lock()
 	defer installing.Unlock()
@@ -32,7 +36,8 @@ func ensure(name string) error {
 	if os.Geteuid() != 0 {
 		return fmt.Errorf("%s is not installed, and only root can install it", name)
 	}
-	out, err := exec.Command("apt-get", "install", "-y", "--no-install-recommends", filepath.Base(name)).CombinedOutput()
+	pkg := cmp.Or(packageOf[name], filepath.Base(name))
+	out, err := exec.Command("apt-get", "install", "-y", "--no-install-recommends", pkg).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("%s is not installed and apt-get cannot: %w: %.300s", name, err, out)
 	}

@@ -62,6 +62,7 @@ func commands() map[string]command {
 		"halt":    haltBackends,
 		"start":   restartBackends,
 		"accept":  acceptFrom,
+		"answer":  setAnswer,
 
 		// clients_test.go
 		"get":      get,
