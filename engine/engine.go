@@ -18,9 +18,7 @@ package engine
 
 import (
 	"fmt"
-	"os"
 	"runtime"
-	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -91,17 +89,8 @@ func (e *Engine) abort() {
 	}
 }
 
-// gcPercent is how much garbage may pile up, in percent of what is in use: the garbage is that of the control plane
-// alone, and there is little of it. GOGC in the environment goes before.
-const gcPercent = 200
-
-// Run starts the reactors and returns. One more processor is left to the control plane. What the start has left behind
-// goes back to the system first: a pen that idles then holds little but its connections.
+// Run starts the reactors and returns. One more processor is left to the control plane.
 func (e *Engine) Run() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
-	debug.FreeOSMemory()
 	runtime.GOMAXPROCS(len(e.reactors) + 1)
 	e.running = true
 	for _, r := range e.reactors {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"io"
 	"testing"
 
@@ -60,6 +61,20 @@ func TestSnapshotOfASilentReactor(t *testing.T) {
 	}
 	if e.Answering() != true {
 		t.Error("got reactors that do not answer, want all to")
+	}
+}
+
+// BenchmarkCopy is what a scrape costs a reactor: the copy of its counters, with so many servers.
+func BenchmarkCopy(b *testing.B) {
+	for _, servers := range []int32{10, 2000} {
+		b.Run(fmt.Sprintf("%d servers", servers), func(b *testing.B) {
+			r := &reactor{}
+			r.counters.service(3)
+			r.counters.server(servers - 1)
+			for b.Loop() {
+				r.copy()
+			}
+		})
 	}
 }
 

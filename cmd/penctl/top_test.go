@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"io"
 	"net"
@@ -146,6 +147,23 @@ func TestTopScreen(t *testing.T) {
 	if _, ok := quit().(tea.QuitMsg); !ok {
 		t.Errorf("q: got %T, want the end", quit())
 	}
+}
+
+// FuzzLines shows whatever claims to be the servers of a pen, in lines that a terminal cannot be harmed by.
+func FuzzLines(f *testing.F) {
+	f.Add([]byte(twoServers))
+	f.Add([]byte(`[{"address":"/\u001b[2J","reason":"a\nb","health":"down","connections":-1,"max":1}]`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		s := &sample{services: []service{{Name: "default"}}}
+		if json.Unmarshal(text, &s.services[0].servers) != nil {
+			return
+		}
+		for _, line := range (model{last: s, before: s, width: 40, height: 5}).lines() {
+			if strings.ContainsFunc(line, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+				t.Errorf("%s: got the line %q", text, line)
+			}
+		}
+	})
 }
 
 func TestSize(t *testing.T) {

@@ -2,12 +2,14 @@ package control
 
 import (
 	"bufio"
+	"encoding/json"
 	"errors"
 	"io"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -154,6 +156,27 @@ func TestOrders(t *testing.T) {
 	if code, _ := post(right, `{"do":"maint","service":"default","server":0}`); code != http.StatusForbidden {
 		t.Errorf("without status_admin: got %d, want %d", code, http.StatusForbidden)
 	}
+}
+
+// FuzzOrder checks that an order from the page becomes one of four commands, or none.
+func FuzzOrder(f *testing.F) {
+	for _, text := range []string{
+		`{"do":"close","connection":3}`, `{"do":"drain","service":"web","server":0}`, `{"do":"maint","service":"a b","server":1}`,
+		`{"do":"ready","service":"web\n","server":-1}`, `{}`, `[]`, ``,
+	} {
+		f.Add([]byte(text))
+	}
+	form := regexp.MustCompile(`^(close \d+|service [-_.0-9A-Za-z]{1,64} server \d+ (ready|drain|maint))$`)
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var o order
+		if json.Unmarshal(text, &o) != nil {
+			return
+		}
+		line, err := o.line()
+		if (err == nil) != form.MatchString(line) || err != nil && line != "" {
+			t.Errorf("%s: got %q, %v", text, line, err)
+		}
+	})
 }
 
 // TestWebCrowd opens more connections than there is room for: those who say nothing give way, and a scrape is served.
