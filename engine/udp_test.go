@@ -677,3 +677,127 @@ func TestFlowsAsConnections(t *testing.T) {
 		t.Errorf("clients after close %+v", c)
 	}
 }
+
+// A service may become one of datagrams, and of streams again, on the port that it has.
+func TestServiceChangesKind(t *testing.T) {
+	a := newUDPServer(t, "a", "udp", "127.0.0.1:0")
+	web := backend(t, func(c *net.TCPConn) { c.Write([]byte("hello")) })
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.Addr().String()
+	l.Close()
+	var settings *conf.Settings
+	e := startUDP(t, func(s *conf.Settings, v *conf.Service) { settings, v.Listen = s, address }, a)
+	for range 3 {
+		if got := askUDP(t, dialUDP(t, address), "q"); got != "a q" {
+			t.Errorf("datagrams: got %q", got)
+		}
+		settings = settings.Clone()
+		settings.Services[0].UDP, settings.Services[0].Servers = false, []conf.Server{web}
+		if err := e.Publish(settings); err != nil {
+			t.Fatal(err)
+		}
+		c, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := make([]byte, 5)
+		c.SetReadDeadline(time.Now().Add(patient))
+		if c.Read(b); string(b) != "hello" {
+			t.Errorf("streams: got %q", b)
+		}
+		c.Close()
+		eventually(t, "no flow is left", func() bool { return len(e.Connections("default")) == 0 })
+		settings = settings.Clone()
+		settings.Services[0].UDP, settings.Services[0].Servers = true, []conf.Server{a.conf()}
+		if err := e.Publish(settings); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Limits per client address count flows.
+func TestUDPClientLimit(t *testing.T) {
+	a := newUDPServer(t, "a", "udp", "127.0.0.1:0")
+	e := startUDP(t, func(_ *conf.Settings, v *conf.Service) {
+		v.Limit.Clients = 2
+		v.Flow.Timeout = time.Hour
+	}, a)
+	one, two := udpClient(t, e), udpClient(t, e)
+	askUDP(t, one, "q")
+	askUDP(t, two, "q")
+	udpClient(t, e).Write([]byte("q"))
+	eventually(t, "the third is dropped", func() bool { return dropped(e, dropLimit) == 1 })
+	e.CloseConnection(e.Connections("default")[0].Number)
+	askUDP(t, udpClient(t, e), "q")
+}
+
+// Many clients and few flows, servers that come and go, and changes of the plan: nobody gets another one's answer.
+func TestUDPStress(t *testing.T) {
+	servers := []*udpServer{
+		newUDPServer(t, "a", "udp", "127.0.0.1:0"), newUDPServer(t, "b", "udp", "127.0.0.1:0"), newUDPServer(t, "c", "udp", "127.0.0.1:0"),
+	}
+	var settings *conf.Settings
+	e := startUDP(t, func(s *conf.Settings, v *conf.Service) {
+		settings = s
+		s.Limits.Reactors, s.Limits.Connections = 3, 100 // so that flows are evicted all the time
+		v.Balance.RoundRobin, v.Timeout.Blacklist, v.Flow.Responses = true, 0, 2
+	}, servers...)
+	const clients, questions = 16, 200
+	done := make(chan error, clients)
+	for id := range clients {
+		go func() { done <- stressClient(e.Listening("default"), id, questions) }()
+	}
+	for i, left := 0, clients; left > 0; {
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Error(err)
+			}
+			left--
+		default:
+			settings = settings.Clone()
+			settings.Services[0].Servers[i%3].Max = i % 2 * 1000
+			if err := e.Publish(settings); err != nil {
+				t.Fatal(err)
+			}
+			e.Blacklist("default", i%3, time.Duration(i%2)*time.Millisecond)
+			i++
+		}
+	}
+}
+
+// stressClient asks, now and then from another port, and fails if an answer is not to a question of its own.
+func stressClient(address string, id, questions int) error {
+	var c net.Conn
+	answered := 0
+	b := make([]byte, 100)
+	for i := range questions {
+		if i%7 == 0 {
+			if c != nil {
+				c.Close()
+			}
+			var err error
+			if c, err = net.Dial("udp", address); err != nil {
+				return err
+			}
+		}
+		fmt.Fprintf(c, "client %d question %d", id, i)
+		c.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
+		n, err := c.Read(b)
+		if err != nil {
+			continue // lost, as datagrams may be
+		}
+		answered++
+		if want := fmt.Sprintf(" client %d ", id); !strings.Contains(string(b[:n]), want) {
+			return fmt.Errorf("client %d got %q", id, b[:n])
+		}
+	}
+	c.Close()
+	if answered < questions/4 {
+		return fmt.Errorf("client %d got %d answers to %d questions", id, answered, questions)
+	}
+	return nil
+}
