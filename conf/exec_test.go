@@ -261,7 +261,7 @@ func TestErrors(t *testing.T) {
 		{"source BAD", "unable to set source address to 'BAD'"},
 		{"tcp_fastclose left", "tcp_fastclose: expected up, down, both or off, not 'left'"},
 		{"access_log f xml", "access_log: expected json or text, not 'xml'"},
-		{"metrics 127.0.0.1:", "metrics: expected [host:]port or a path to listen on, not '127.0.0.1:'"},
+		{"metrics 127.0.0.1:", "metrics: expected [host:]port or a path to listen on, not '127.0.0.1:': a port is a number from 0 to 65535 or the name of a tcp service, not ''"},
 		{"metrics ''", "metrics: expected [[HOST:]PORT], not an empty word; no metrics unsets it"},
 		{"status_admin ''", "status_admin: expected [FILE], not an empty word; no status_admin unsets it"},
 		{"services xml", "services: expected json, not 'xml'"},

@@ -51,7 +51,7 @@ const usage = `usage:
       --maglev              choose the server by a consistent hash of the client's address
 
       --check               read options and files, say what is wrong with them, and do nothing
-      --metrics addr        port for metrics of Prometheus and a status page, on this machine unless an address is given
+      --metrics addr        metrics for Prometheus and a status page; a bare port is on 127.0.0.1
       --help                show this text
       --version             show the version
 
