@@ -3,12 +3,14 @@ package control
 import (
 	"bytes"
 	"cmp"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -67,6 +69,9 @@ func TestMetricsInUse(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if strings.HasSuffix(file, ".json") && !json.Valid(text) {
+			t.Errorf("%s is no JSON", file)
+		}
 		used := names.FindAllString(string(text), -1)
 		if len(used) < 10 {
 			t.Errorf("%s: got %d names, want many", file, len(used))
@@ -90,6 +95,23 @@ func (m *metric) has(name string) bool {
 		return false
 	}
 	return name == m.name
+}
+
+// TestMetricsLibrary keeps the library in one place, where it can be exchanged.
+func TestMetricsLibrary(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasPrefix(file, "metrics") && bytes.Contains(text, []byte(`"github.com/prometheus/`)) {
+			t.Errorf("%s imports the library of Prometheus; only metrics.go is to", file)
+		}
+	}
 }
 
 // TestMetricsNames checks the conventions that promtool does not.
