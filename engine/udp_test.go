@@ -696,9 +696,7 @@ func TestServiceChangesKind(t *testing.T) {
 		}
 		settings = settings.Clone()
 		settings.Services[0].UDP, settings.Services[0].Servers = false, []conf.Server{web}
-		if err := e.Publish(settings); err != nil {
-			t.Fatal(err)
-		}
+		eventually(t, "the port is free: the reactors close sockets in their own time", func() bool { return e.Publish(settings) == nil })
 		c, err := net.Dial("tcp", address)
 		if err != nil {
 			t.Fatal(err)
@@ -712,9 +710,7 @@ func TestServiceChangesKind(t *testing.T) {
 		eventually(t, "no flow is left", func() bool { return len(e.Connections("default")) == 0 })
 		settings = settings.Clone()
 		settings.Services[0].UDP, settings.Services[0].Servers = true, []conf.Server{a.conf()}
-		if err := e.Publish(settings); err != nil {
-			t.Fatal(err)
-		}
+		eventually(t, "the port is free: the reactors close sockets in their own time", func() bool { return e.Publish(settings) == nil })
 	}
 }
 
