@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"pen/poller"
@@ -29,6 +30,7 @@ type reactor struct {
 	now      int64     // the clock, read once per turn: nanoseconds since the engine was made
 	wall     time.Time // the same moment
 	stopping bool
+	ended    atomic.Bool // the loop is over; written at its end, read by those who would ask
 
 	owner     []*session // by descriptor; nil = no session's
 	top       int        // descriptors that were ever owned are below it
@@ -277,6 +279,7 @@ func (r *reactor) endAll() {
 
 // release gives back what the reactor holds, at its end.
 func (r *reactor) release() {
+	r.ended.Store(true)
 	for _, l := range r.listeners {
 		closeSocket(l.fd)
 	}

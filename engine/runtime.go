@@ -13,20 +13,25 @@ import (
 // patience is how long a query waits for a reactor. One that does not answer in that time is in trouble itself.
 const patience = time.Second
 
-// ask has each reactor compute something and returns the answers of those that give one in time.
+// ask has each reactor compute something and returns the answers of those that give one in time. When pen ends, those
+// whose loop is over are not asked.
 func ask[T any](e *Engine, f func(*reactor) T) []T {
 	answers := make(chan T, len(e.reactors)) // with room for all, so that a late one waits for nobody
+	asked := 0
 	for _, r := range e.reactors {
-		r.Post(func() { answers <- f(r) })
+		if !r.ended.Load() {
+			asked++
+			r.Post(func() { answers <- f(r) })
+		}
 	}
 	timeout := time.After(patience)
 	var got []T
-	for range e.reactors {
+	for range asked {
 		select {
 		case a := <-answers:
 			got = append(got, a)
 		case <-timeout:
-			e.report(0, "%d of %d reactors did not answer within %v", len(e.reactors)-len(got), len(e.reactors), patience)
+			e.report(0, "%d of %d reactors did not answer within %v", asked-len(got), asked, patience)
 			return got
 		}
 	}

@@ -64,6 +64,24 @@ func TestSnapshotOfASilentReactor(t *testing.T) {
 	}
 }
 
+// While pen ends, reactors that have no connection end at once: nobody waits for their answers, and their counters stay.
+func TestSnapshotWhilePenEnds(t *testing.T) {
+	e := start(t, func(s *conf.Settings, v *conf.Service) {
+		s.Limits.Reactors = 2
+		v.Servers = []conf.Server{backend(t, echo)}
+	})
+	talkOnce(t, e)
+	e.Snapshot()
+	e.Stop(0)
+	s := e.Snapshot()
+	if s.Services[0].Accepted != 1 || s.Reactors[0].Answers || s.Reactors[1].Answers {
+		t.Errorf("got %d accepted, answers %t and %t, want 1 and none", s.Services[0].Accepted, s.Reactors[0].Answers, s.Reactors[1].Answers)
+	}
+	if len(e.events) > 0 {
+		t.Errorf("got a complaint %q, want none about reactors that have ended", (<-e.events).Message)
+	}
+}
+
 // BenchmarkCopy is what a scrape costs a reactor: the copy of its counters, with so many servers.
 func BenchmarkCopy(b *testing.B) {
 	for _, servers := range []int32{10, 2000} {
