@@ -145,6 +145,9 @@ func (p *prober) run(ctx context.Context) {
 			p.adopt()
 		case r := <-p.results:
 			p.take(r)
+			for range len(p.results) {
+				p.take(<-p.results)
+			}
 		case t := <-p.troubles:
 			p.observed(t)
 		case out <- p.pending:
@@ -161,13 +164,18 @@ func (p *prober) wait() time.Duration {
 	return time.Until(p.due[0].due)
 }
 
+// beat is the time within which probes that are due are sent together: to wake up for each costs more than the probe.
+const beat = 10 * time.Millisecond
+
 // start begins the probes that are due.
 func (p *prober) start(ctx context.Context) {
-	now := time.Now()
-	for len(p.due) > 0 && p.running < maxProbes && !p.due[0].due.After(now) {
+	for now := time.Now(); len(p.due) > 0 && p.running < maxProbes && p.due[0].due.Before(now.Add(beat)); {
 		s := heap.Pop(&p.due).(*probed)
 		p.running++
-		s.due = now.Add(spread(s.probe.Interval))
+		if s.due.Before(now) {
+			s.due = now
+		}
+		s.due = s.due.Add(spread(s.probe.Interval))
 		go p.probe(ctx, s, s.subject)
 	}
 }
