@@ -9,7 +9,7 @@ func (p *place) load(now int64) int64 {
 	return (int64(p.reserved.Load()) + 1) * loadScale / (int64(max(p.weight, 1)) * p.portion(now))
 }
 
-// loadScale keeps the fractions of loads: the product of the largest portion and of 2^20 connections' worth of precision.
+// loadScale keeps the fractions: one connection on a server of weight 1 with its whole portion is a load of 2^20.
 const loadScale = wholePortion << 20
 
 // byLeast finds the lowest load. It begins behind the place chosen last, so that equals take turns.

@@ -58,18 +58,16 @@ func (e *Engine) Targets(service string) []Target {
 	return list
 }
 
-// SetStandings takes over what has become known of servers of a service, by Target.ID. Servers that the service does
-// not have any more are left out.
+// SetStandings takes over what has become known of servers of a service, by Target.ID. A server that the service does
+// not have any more may come back, and then is what it was said to be last.
 func (e *Engine) SetStandings(service string, standings map[int32]Standing) {
+	now := e.clock()
+	for id, s := range standings {
+		e.registry.byID[id].stand(s, now)
+	}
 	v := e.service(service)
 	if v == nil {
 		return
-	}
-	now := e.clock()
-	for id, s := range standings {
-		if i := v.indexOf(id); i != none {
-			v.places[i].stand(s, now)
-		}
 	}
 	v.settle()
 	for id, s := range standings {

@@ -65,6 +65,27 @@ func TestStandingSurvivesPublish(t *testing.T) {
 	}
 }
 
+// A server that was down when it left the table is not down for ever.
+func TestStandingOfAServerThatReturns(t *testing.T) {
+	e := start(t, func(s *conf.Settings, v *conf.Service) { v.Servers = []conf.Server{named(t, "0")} })
+	with := e.plan.Load().settings
+	id := e.Targets("default")[0].ID
+	e.SetStandings("default", map[int32]Standing{id: {Down, false, 100}})
+	without := with.Clone()
+	without.Services[0].Servers = nil
+	publish := func(s *conf.Settings) {
+		if err := e.Publish(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	publish(without)
+	e.SetStandings("default", map[int32]Standing{id: {Unprobed, false, 100}})
+	publish(with)
+	if got := visit(t, e, "127.0.0.1"); got != "0" {
+		t.Errorf("got %q, want server 0", got)
+	}
+}
+
 // Failures in a row are told, and an answer ends the row.
 func TestObserve(t *testing.T) {
 	early := func(c *net.TCPConn) {}

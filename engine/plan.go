@@ -95,6 +95,7 @@ func (p *plan) usesPort(port uint16, datagrams bool) bool {
 type registry struct {
 	services map[string]*serviceState
 	servers  map[serverKey]*server
+	byID     []*server // by server.id
 	names    resolver
 	start    time.Time // of the engine's clock
 	nextID   int32     // of a server
@@ -126,6 +127,7 @@ func (g *registry) server(key serverKey, a *address) *server {
 	if !ok {
 		v = &server{id: g.nextID, addr: a, line: g.service(key.service).line, hash: hashKey(key)}
 		v.share.Store(100)
+		g.byID = append(g.byID, v)
 		g.nextID++
 		g.servers[key] = v
 	}
