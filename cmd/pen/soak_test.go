@@ -135,6 +135,7 @@ func (s *soak) run(duration time.Duration) {
 	s.burst(int(duration * soakRate / time.Second))
 	s.stop.Store(true)
 	disturbers.Wait()
+	s.must(s.pen, "idlers 0") // the commands may have ended before it
 }
 
 // repeat calls f with 0, 1, 2 … until the end.
