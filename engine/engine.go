@@ -94,6 +94,8 @@ func (e *Engine) Run() {
 	runtime.GOMAXPROCS(len(e.reactors) + 1)
 	e.running = true
 	for _, r := range e.reactors {
+		r.tick()
+		r.adopt(e.plan.Load()) // here, so that it has its sockets even if there is another plan before it runs
 		e.done.Add(1)
 		go r.run()
 	}
@@ -122,7 +124,9 @@ func (e *Engine) Publish(s *conf.Settings) error {
 	e.visitors.resize(s.Limits.Clients)
 	thereIsRoom(e.connections.resize(connectionsMax(s)))
 	if e.running {
-		ask(e, func(*reactor) bool { return true })
+		// Each reactor has the plan before there is another one, or sockets of a plan that it never saw would stay open. It
+		// adopts it here: its turn may have looked for a plan before there was this one.
+		ask(e, func(r *reactor) bool { r.adopt(e.plan.Load()); return true })
 	}
 	return nil
 }

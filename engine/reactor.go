@@ -85,8 +85,6 @@ func (r *reactor) Post(f func()) {
 func (r *reactor) run() {
 	runtime.LockOSThread()
 	defer r.release()
-	r.tick()
-	r.adopt(r.engine.plan.Load())
 	for !r.stopping || r.sessions > 0 || r.promised > 0 {
 		n, err := r.poller.Wait(r.events[:], r.timeout())
 		if err != nil {
