@@ -205,7 +205,7 @@ func openListener(a *address, n, backlog int) (fds []int, err error) {
 
 // listen makes one listening socket.
 func listen(a *address, backlog int) (int, error) {
-	fd, err := newSocket(a.family())
+	fd, err := newSocket(a.family(), unix.SOCK_STREAM)
 	if err != nil {
 		return -1, err
 	}
@@ -249,7 +249,7 @@ func prepare(fd int, a *address) error {
 // probePort finds out if a port is taken, even by a program that would share it: binding without the option to share
 // fails when somebody listens.
 func probePort(a *address) error {
-	fd, err := newSocket(a.family())
+	fd, err := newSocket(a.family(), unix.SOCK_STREAM)
 	if err != nil {
 		return err
 	}

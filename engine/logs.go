@@ -95,19 +95,20 @@ func (r *reactor) source(s *session, x side) splice.End {
 // seen logs and dumps a chunk that was read.
 func (r *reactor) seen(s *session, x side, chunk []byte) {
 	if x == down && s.service.conf.Log != "" {
-		r.logRequest(s, chunk)
+		r.logRequest(s.service, s.client, s.server, chunk)
 	}
 	r.dump(chunk)
 }
 
-func (r *reactor) logRequest(s *session, chunk []byte) {
-	b := &r.logsOf(s.service.state).requests
+// logRequest logs what a client sent to a server.
+func (r *reactor) logRequest(v *service, client netip.Addr, server *place, chunk []byte) {
+	b := &r.logsOf(v.state).requests
 	switch {
 	case !b.room():
-	case s.service.logNet:
-		b.set(logline.AppendNet(b.content, s.client, s.server.addr.host, chunk))
+	case v.logNet:
+		b.set(logline.AppendNet(b.content, client, server.addr.host, chunk))
 	default:
-		b.set(logline.AppendFile(b.content, s.client, r.wall.Unix(), s.server.addr.host, chunk))
+		b.set(logline.AppendFile(b.content, client, r.wall.Unix(), server.addr.host, chunk))
 	}
 }
 

@@ -57,8 +57,9 @@ func accept(fd int, p *peer) (int, netip.AddrPort, error) {
 	return int(n), p.decode(), nil
 }
 
-func newSocket(family int) (int, error) {
-	n, _, e := unix.RawSyscall(unix.SYS_SOCKET, uintptr(family), unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+// newSocket makes a socket of a kind: SOCK_STREAM or SOCK_DGRAM.
+func newSocket(family, kind int) (int, error) {
+	n, _, e := unix.RawSyscall(unix.SYS_SOCKET, uintptr(family), uintptr(kind)|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if e != 0 {
 		return -1, e
 	}

@@ -41,8 +41,9 @@ func accept(fd int, _ *peer) (int, netip.AddrPort, error) {
 	return n, netip.AddrPort{}, nil
 }
 
-func newSocket(family int) (int, error) {
-	fd, err := unix.Socket(family, unix.SOCK_STREAM, 0)
+// newSocket makes a socket of a kind: SOCK_STREAM or SOCK_DGRAM.
+func newSocket(family, kind int) (int, error) {
+	fd, err := unix.Socket(family, kind, 0)
 	if err != nil {
 		return -1, err
 	}

@@ -299,14 +299,6 @@ func (p *packets) discard(fd int) {
 	}
 }
 
-func newDatagramSocket(family int) (int, error) {
-	n, _, e := unix.RawSyscall(unix.SYS_SOCKET, uintptr(family), unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
-	if e != 0 {
-		return -1, e
-	}
-	return int(n), nil
-}
-
 // bindAnywhere gives a Unix socket an abstract name, so that it can be answered (unix(7), autobind).
 func bindAnywhere(fd int) error {
 	family := uint16(unix.AF_UNIX)

@@ -178,19 +178,6 @@ func (p *packets) discard(fd int) {
 	}
 }
 
-func newDatagramSocket(family int) (int, error) {
-	fd, err := unix.Socket(family, unix.SOCK_DGRAM, 0)
-	if err != nil {
-		return -1, err
-	}
-	unix.CloseOnExec(fd)
-	if err := unix.SetNonblock(fd, true); err != nil {
-		unix.Close(fd)
-		return -1, err
-	}
-	return fd, nil
-}
-
 // bindAnywhere: a Unix socket has no name here but a file's, so its server can't answer.
 func bindAnywhere(int) error { return nil }
 

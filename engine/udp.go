@@ -185,7 +185,7 @@ func (r *reactor) admitsFlow(f *flow, p *place) bool {
 
 // openFlow makes a socket that is connected to a server.
 func (r *reactor) openFlow(v *service, p *place) (int, error) {
-	fd, err := newDatagramSocket(p.addr.family())
+	fd, err := newSocket(p.addr.family(), unix.SOCK_DGRAM)
 	if err != nil {
 		return -1, err
 	}

@@ -4,8 +4,6 @@ import (
 	"runtime/debug"
 
 	"golang.org/x/sys/unix"
-
-	"pen/engine/logline"
 )
 
 // The way of a datagram through a reactor. Nothing is copied: it is received into a slot of the reactor's batch and
@@ -317,25 +315,13 @@ func (r *reactor) containFlow(f **flow) {
 // seenDatagrams logs and dumps what was received, datagram by datagram.
 func (r *reactor) seenDatagrams(f *flow, d datagram, fromClient bool) {
 	log := fromClient && f.service.conf.Log != ""
-	if !log && !r.debugging(3) {
+	if !log && !r.debugging(dumpLevel) {
 		return
 	}
 	for chunk := range d.each {
 		if log {
-			r.logDatagram(f, chunk)
+			r.logRequest(f.service, f.client, f.server, chunk)
 		}
 		r.dump(chunk)
-	}
-}
-
-// logDatagram logs a datagram of a client as a request.
-func (r *reactor) logDatagram(f *flow, chunk []byte) {
-	b := &r.logsOf(f.service.state).requests
-	switch {
-	case !b.room():
-	case f.service.logNet:
-		b.set(logline.AppendNet(b.content, f.client, f.server.addr.host, chunk))
-	default:
-		b.set(logline.AppendFile(b.content, f.client, r.wall.Unix(), f.server.addr.host, chunk))
 	}
 }

@@ -136,7 +136,7 @@ func openDatagrams(a *address, n, only int) (fds []int, err error) {
 
 // bindDatagrams makes one socket for clients.
 func bindDatagrams(a *address) (int, error) {
-	fd, err := newDatagramSocket(a.family())
+	fd, err := newSocket(a.family(), unix.SOCK_DGRAM)
 	if err != nil {
 		return -1, err
 	}
@@ -181,7 +181,7 @@ func (a *address) wildcard() bool { return a.path == "" && a.ip.Addr().IsUnspeci
 
 // probeDatagrams finds out if a port is taken, even by a program that would share it.
 func probeDatagrams(a *address) error {
-	fd, err := newDatagramSocket(a.family())
+	fd, err := newSocket(a.family(), unix.SOCK_DGRAM)
 	if err != nil {
 		return err
 	}

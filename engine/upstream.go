@@ -12,7 +12,7 @@ const starvedRetry = 20 * time.Millisecond // until a session that found no desc
 
 // openUp makes a socket and begins to connect it.
 func (r *reactor) openUp(v *service, p *place) (int, error) {
-	fd, err := newSocket(p.addr.family())
+	fd, err := newSocket(p.addr.family(), unix.SOCK_STREAM)
 	if err != nil {
 		return -1, err
 	}
