@@ -166,6 +166,7 @@ func FuzzSplit(f *testing.F) {
 // FuzzFileIsCommands checks that a file has the same effect as its lines on their own.
 func FuzzFileIsCommands(f *testing.F) {
 	f.Add("hash\nserver 0 max 3\nservice web\nlisten 80\n")
+	f.Add("service 0")
 	f.Fuzz(func(t *testing.T, text string) {
 		if !safe(text) || len(text) > MaxLine || strings.ContainsAny(text, "\r") {
 			return
@@ -175,6 +176,7 @@ func FuzzFileIsCommands(f *testing.F) {
 			return
 		}
 		d := NewDraft(Default(), Offline{})
+		d.depth = 1 // the lines are those of a file: there the service that is named first is the first
 		var b bytes.Buffer
 		for line := range strings.SplitSeq(text, "\n") {
 			if err := d.Exec(line, &b); err != nil {

@@ -26,6 +26,7 @@ type backend struct {
 
 	mu     sync.Mutex
 	ln     net.Listener
+	over   <-chan struct{}    // closed when nobody accepts from ln any more
 	fds    []int              // kind full: the listener and what fills its queue
 	conns  map[net.Conn]visit // open connections
 	stops  int                // how often it was stopped
@@ -123,9 +124,11 @@ func (b *backend) start() error {
 		}
 	}
 	b.mu.Lock()
-	b.ln, b.conns = ln, make(map[net.Conn]visit)
+	over := make(chan struct{})
+	b.ln, b.conns, b.over = ln, make(map[net.Conn]visit), over
 	b.mu.Unlock()
 	go func() {
+		defer close(over)
 		for {
 			c, err := ln.Accept()
 			if err != nil {
@@ -169,11 +172,19 @@ func (b *backend) leave(c net.Conn) {
 	c.Close()
 }
 
-// stop closes the port and all connections, like the death of the server.
+// stop closes the port and all connections, like the death of the server. When it returns the port refuses: the socket of
+// a listener is closed only when nobody is in its Accept any more.
 func (b *backend) stop() {
 	if b.helper != nil {
 		b.helper.stop()
 	}
+	if over := b.die(); over != nil {
+		<-over
+	}
+}
+
+// die closes everything and returns what is closed when the last Accept has returned.
+func (b *backend) die() <-chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.stops++
@@ -197,6 +208,7 @@ func (b *backend) stop() {
 		unix.Close(fd)
 	}
 	b.fds = nil
+	return b.over
 }
 
 // turnAway closes the connections that the kernel has taken for a listener, and returns how many there were. It shortens

@@ -66,7 +66,7 @@ type stage uint8
 
 const (
 	reading   stage = iota // the command is not complete
-	asking                 // the command is with the control goroutine: the connection is not closed
+	asking                 // the command is with the control goroutine, or waits for it: the connection is not closed
 	answering              // the reply is being written
 	parting                // the client has the reply and is about to close
 )
@@ -217,16 +217,19 @@ func readCommand(conn net.Conn) (string, error) {
 
 // ask has the control goroutine execute line.
 func (p *penctl) ask(c *client, line string) []byte {
+	p.enterStage(c, asking) // from here on nobody closes the connection: the reply would be lost
+	select {
+	case <-c.gone:
+		return nil
+	default:
+	}
 	reply := make(chan []byte, 1)
 	select {
 	case p.calls <- call{line, reply}:
-	case <-c.gone:
-		return nil
+		return <-reply
 	case <-p.ended:
 		return nil
 	}
-	p.enterStage(c, asking)
-	return <-reply
 }
 
 func (p *penctl) enterStage(c *client, s stage) {
