@@ -13,7 +13,7 @@ import (
 // usage is what a program takes of the machine, as /proc/PID shows it.
 type usage struct {
 	fds int
-	rss int // kB
+	rss int // kB of its own memory; pages of the program's file, of which more are read in with time, are not its own
 }
 
 func (p *program) usage() (usage, error) {
@@ -25,10 +25,10 @@ func (p *program) usage() (usage, error) {
 	if err != nil {
 		return usage{}, err
 	}
-	_, rest, _ := strings.Cut(string(status), "VmRSS:")
+	_, rest, _ := strings.Cut(string(status), "RssAnon:")
 	var rss int
 	if _, err := fmt.Sscan(rest, &rss); err != nil {
-		return usage{}, fmt.Errorf("VmRSS in /proc/%d/status: %w", p.pid, err)
+		return usage{}, fmt.Errorf("RssAnon in /proc/%d/status: %w", p.pid, err)
 	}
 	return usage{fds: len(entries), rss: rss}, nil
 }
