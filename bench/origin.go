@@ -29,13 +29,13 @@ func replyText(size int) []byte {
 
 // heads returns how many requests have arrived in full, how many bytes they are, and whether each was forwarded for.
 func heads(in []byte) (n, length int, forwarded bool) {
-	end := bytes.LastIndex(in, headEnd)
-	if end < 0 {
-		return 0, 0, false
+	for {
+		end := bytes.Index(in[length:], headEnd)
+		if end < 0 {
+			return n, length, n > 0 && bytes.Count(bytes.ToLower(in[:length]), forwardedFor) == n
+		}
+		n, length = n+1, length+end+len(headEnd)
 	}
-	length = end + len(headEnd)
-	n = bytes.Count(in[:length], headEnd)
-	return n, length, bytes.Count(bytes.ToLower(in[:length]), forwardedFor) == n
 }
 
 // serve is the origin. It does not return before it fails.

@@ -64,6 +64,7 @@ func FuzzHeads(f *testing.F) {
 	f.Add([]byte(requestText+requestText), 10)
 	f.Add([]byte("\r\n\r\n\r\n\r\n"), 3)
 	f.Add([]byte("a\r\n\r\nb"), 4)
+	f.Add([]byte("0000\r\n\r\n\r\n"), 8)
 	f.Fuzz(func(t *testing.T, in []byte, cut int) {
 		_, length, _ := heads(in)
 		if length > len(in) || (length > 0 && !bytes.HasSuffix(in[:length], headEnd)) {
