@@ -106,17 +106,17 @@ func (l *logs) use(e *engine.Engine, list []opened) {
 			l.services[o.service.Name] = w
 		}
 		if o.newRequests {
-			w.requests.to <- o.requests
+			w.requests.turnTo(o.requests)
 		}
 		if o.newAccess {
-			w.access.to <- o.access
+			w.access.turnTo(o.access)
 		}
 		w.was = o.service
 	}
 	for name, w := range l.services {
 		if !slices.ContainsFunc(list, func(o opened) bool { return o.service.Name == name }) {
-			w.requests.to <- nil
-			w.access.to <- nil
+			w.requests.turnTo(nil)
+			w.access.turnTo(nil)
 			w.was = conf.Service{}
 		}
 	}
@@ -135,19 +135,33 @@ type logWriter[T any] struct {
 	sink  *engine.Sink[T]
 	log   *Log
 	write func(target, []T) error
-	to    chan target // where to write from now on
+	turns chan turn
 	ended chan struct{}
 }
 
+// turn is a change of where to write.
+type turn struct {
+	to   target
+	done chan<- struct{}
+}
+
 func startWriter[T any](sink *engine.Sink[T], log *Log, write func(target, []T) error) *logWriter[T] {
-	w := &logWriter[T]{sink, log, write, make(chan target), make(chan struct{})}
+	w := &logWriter[T]{sink, log, write, make(chan turn), make(chan struct{})}
 	go w.run()
 	return w
 }
 
+// turnTo has the log go to another target. What the reactors hand over after it has returned goes there, what they have
+// handed over before does not.
+func (w *logWriter[T]) turnTo(to target) {
+	done := make(chan struct{})
+	w.turns <- turn{to, done}
+	<-done
+}
+
 // stop ends the goroutine after it has written what is left.
 func (w *logWriter[T]) stop() {
-	close(w.to)
+	close(w.turns)
 	<-w.ended
 }
 
@@ -164,14 +178,16 @@ func (w *logWriter[T]) run() {
 		case <-flush:
 			flush = nil
 			w.flush(to)
-		case next, more := <-w.to:
+		case next, more := <-w.turns:
 			w.drain(to)
 			if to != nil {
 				w.check(errors.Join(to.Flush(), to.Close()))
 			}
-			if to, flush = next, nil; !more {
+			if !more {
 				return
 			}
+			to, flush = next.to, nil
+			close(next.done)
 		}
 	}
 }
