@@ -38,13 +38,13 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return status(err)
 	case err != nil:
 	case c.help:
-		io.WriteString(stdout, usage)
+		io.WriteString(stdout, usage())
 	case c.version:
 		io.WriteString(stdout, version.Line("pen"))
 	case c.check:
 		err = control.Check(c.draft.Settings())
 	case !listens(c.draft.Settings()):
-		io.WriteString(stdout, usage)
+		io.WriteString(stdout, usage())
 	default:
 		err = serve(c.draft, stdout, stderr)
 	}

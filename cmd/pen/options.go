@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -25,65 +26,93 @@ type commandLine struct {
 	version bool      // --version
 }
 
-// option is a row of the table of options.
+// option is a row of the table of options. The usage text, the manual page, shell completion and the parser are derived
+// from it.
 type option struct {
-	letter string // "" = there is only the long form
-	name   string // the long form
-	value  string // what the value is called; "" = the option takes none
-	take   func(c *commandLine, value string) error
+	letter  string // "" = there is only the long form
+	name    string // the long form
+	value   string // what the value is called; "" = the option takes none
+	command string // the command that it is; "" = take does it, or, without either, nobody: pen has long ignored it
+	help    string // for the usage text; a default is in brackets at its end
+	take    func(c *commandLine, value string) error
 }
 
-// options are those of the C pen and, without a letter, our own. Nearly all are commands, which know what is right.
-var options = []option{
-	{"A", "tls-ca-dir", "DIR", unavailable("TLS")},
-	{"B", "abuse", "HOST:PORT", command("abuse")},
-	{"C", "control", "ADDR", command("control")},
-	{"D", "delayed-forward", "", obsolete("-D", "data is never held back")},
-	{"E", "tls-cert", "FILE", unavailable("TLS")},
-	{"F", "config", "FILE", (*commandLine).config},
-	{"G", "tls-ca", "FILE", unavailable("TLS")},
-	{"H", "http", "", turnOn("http")},
-	{"K", "tls-key", "FILE", unavailable("TLS")},
-	{"L", "tls-protocol", "NAME", unavailable("TLS")},
-	{"O", "command", "COMMAND", (*commandLine).execute},
-	{"P", "poll", "", turnOn("poll")},
-	{"Q", "kqueue", "", obsolete("-Q", "kqueue is used wherever there is one")},
-	{"R", "tls-verify", "", unavailable("TLS")},
-	{"S", "servers", "N", obsolete("-S", "the table of servers is as long as it has to be")},
-	{"T", "tracking", "SEC", command("tracking")},
-	{"U", "udp", "", turnOn("udp")},
-	{"W", "weight", "", turnOn("weight")},
-	{"X", "enable-exit", "", turnOn("exit_enabled")},
-	{"Z", "tls-compat", "", unavailable("TLS")},
-	{"a", "ascii", "", turnOn("ascii")},
-	{"b", "blacklist", "SEC", command("blacklist")},
-	{"c", "clients-max", "N", command("clients_max")},
-	{"d", "debug", "", (*commandLine).debug},
-	{"e", "emergency", "HOST:PORT", command("emergency")},
-	{"f", "foreground", "", turnOn("foreground")},
-	{"h", "hash", "", turnOn("hash")},
-	{"i", "install", "NAME", windowsOnly},
-	{"j", "chroot", "DIR", command("chroot")},
-	{"l", "log", "FILE", command("log")},
-	{"m", "multi-accept", "N", command("multi_accept")},
-	{"n", "non-blocking", "", obsolete("-n", "sockets never block")},
-	{"o", "option", "COMMAND", (*commandLine).execute},
-	{"p", "pid-file", "FILE", command("pid_file")},
-	{"q", "listen-queue", "N", command("listen_queue")},
-	{"r", "roundrobin", "", turnOn("roundrobin")},
-	{"s", "stubborn", "", turnOn("stubborn")},
-	{"t", "timeout", "SEC", command("timeout")},
-	{"u", "user", "NAME", command("user")},
-	{"w", "web-stats", "FILE", command("web_stats")},
-	{"x", "conn-max", "N", command("conn_max")},
-	{"", "check", "", func(c *commandLine, _ string) error { c.check = true; return nil }},
-	{"", "least-connections", "", turnOn("least_connections")},
-	{"", "maglev", "", turnOn("maglev")},
-	{"", "two-choices", "", turnOn("two_choices")},
-	{"", "help", "", func(c *commandLine, _ string) error { c.help = true; return nil }},
-	{"", "metrics", "ADDR", command("metrics")},
-	{"", "version", "", func(c *commandLine, _ string) error { c.version = true; return nil }},
+// generalOptions are those of the C pen that have an effect. Nearly all options are commands, which know what is right.
+var generalOptions = []option{
+	{"B", "abuse", "HOST:PORT", "abuse", "abuse server for naughty clients", nil},
+	{"C", "control", "ADDR", "control", "control port, on this machine unless an address is given, or path of a Unix socket", nil},
+	{"F", "config", "FILE", "", "name of configuration file, read last and after a HUP signal", (*commandLine).config},
+	{"H", "http", "", "http", "add X-Forwarded-For header in http requests", nil},
+	{"O", "command", "COMMAND", "", "use command in penctl format", (*commandLine).execute},
+	{"P", "poll", "", "poll", "use poll() to wait for events", nil},
+	{"T", "tracking", "SEC", "tracking", "tracking time in seconds (0 = forever) [0]", nil},
+	{"U", "udp", "", "udp", "use udp protocol support", nil},
+	{"W", "weight", "", "weight", "use weight for server selection", nil},
+	{"X", "enable-exit", "", "exit_enabled", "enable 'exit' command for control port", nil},
+	{"a", "ascii", "", "ascii", "debugging dumps in ascii format", nil},
+	{"b", "blacklist", "SEC", "blacklist", "blacklist time in seconds [30]", nil},
+	{"c", "clients-max", "N", "clients_max", "max number of clients [65536]", nil},
+	{"d", "debug", "", "", "debugging on (repeat -d for more)", (*commandLine).debug},
+	{"e", "emergency", "HOST:PORT", "emergency", "emergency server of last resort", nil},
+	{"f", "foreground", "", "foreground", "stay in foreground", nil},
+	{"h", "hash", "", "hash", "use hash for initial server selection", nil},
+	{"j", "chroot", "DIR", "chroot", "run in chroot", nil},
+	{"l", "log", "FILE", "log", "request log, a file or host:port of a penlogd", nil},
+	{"m", "multi-accept", "N", "multi_accept", "accept up to N connections at a time [64]", nil},
+	{"o", "option", "COMMAND", "", "like -O", (*commandLine).execute},
+	{"p", "pid-file", "FILE", "pid_file", "write pid to file", nil},
+	{"q", "listen-queue", "N", "listen_queue", "let up to N connections wait to be accepted [4096]", nil},
+	{"r", "roundrobin", "", "roundrobin", "bypass client tracking in server selection", nil},
+	{"s", "stubborn", "", "stubborn", "stubborn selection, i.e. don't fail over", nil},
+	{"t", "timeout", "SEC", "timeout", "connect timeout in seconds [3]", nil},
+	{"u", "user", "USER", "user", "run as alternative user", nil},
+	{"w", "web-stats", "FILE", "web_stats", "save statistics in HTML format in a file", nil},
+	{"x", "conn-max", "N", "conn_max", "max number of simultaneous connections [as many as the descriptor limit allows]", nil},
 }
+
+var tlsOptions = []option{
+	{"E", "tls-cert", "FILE", "", "use the given certificate in PEM format (not available yet)", unavailable("TLS")},
+	{"K", "tls-key", "FILE", "", "use the given key in PEM format (not available yet)", unavailable("TLS")},
+	{"G", "tls-ca", "FILE", "", "file containing the CA's certificate (not available yet)", unavailable("TLS")},
+	{"A", "tls-ca-dir", "DIR", "", "directory containing CA certificates (not available yet)", unavailable("TLS")},
+	{"Z", "tls-compat", "", "", "use SSL compatibility mode (not available yet)", unavailable("TLS")},
+	{"R", "tls-verify", "", "", "require valid peer certificate (not available yet)", unavailable("TLS")},
+	{"L", "tls-protocol", "NAME", "", "least version of the protocol (not available yet)", unavailable("TLS")},
+}
+
+// ourOptions are those that the C pen does not have.
+var ourOptions = []option{
+	{"", "least-connections", "", "least_connections", "choose the server with the fewest connections", nil},
+	{"", "two-choices", "", "two_choices", "choose the one with fewer connections of two servers drawn at random", nil},
+	{"", "maglev", "", "maglev", "choose the server by a consistent hash of the client's address", nil},
+	{"", "metrics", "ADDR", "metrics", "metrics for Prometheus and a status page; a bare port is on 127.0.0.1", nil},
+}
+
+// askingOptions make pen say something and start nothing.
+var askingOptions = []option{
+	{"", "check", "", "", "read options and files, say what is wrong with them, and do nothing",
+		func(c *commandLine, _ string) error { c.check = true; return nil }},
+	{"", "help", "", "", "show this text", func(c *commandLine, _ string) error { c.help = true; return nil }},
+	{"", "version", "", "", "show the version", func(c *commandLine, _ string) error { c.version = true; return nil }},
+}
+
+// obsoleteOptions are accepted with a notice, or, the last one, refused with a reason.
+var obsoleteOptions = []option{
+	{"D", "delayed-forward", "", "", "data is never held back", nil},
+	{"Q", "kqueue", "", "", "kqueue is used wherever there is one", nil},
+	{"S", "servers", "N", "", "the table of servers is as long as it has to be", nil},
+	{"n", "non-blocking", "", "", "sockets never block", nil},
+	{"i", "install", "NAME", "", "for Windows only", windowsOnly},
+}
+
+// optionGroups holds all options, in the order in which they are shown.
+var optionGroups = [][]option{generalOptions, tlsOptions, ourOptions, askingOptions, obsoleteOptions}
+
+// usageGroups is how many of these the usage text shows in full.
+const usageGroups = 4
+
+// options are all of them.
+var options = slices.Concat(optionGroups...)
 
 // usageError is a wrong command line.
 type usageError struct{ err error }
@@ -119,14 +148,14 @@ func (c *commandLine) flagSet() *pflag.FlagSet {
 	set.SetOutput(io.Discard)
 	for _, o := range options {
 		if o.value != "" {
-			set.FuncP(o.name, o.letter, o.value, func(value string) error { return o.take(c, value) })
+			set.FuncP(o.name, o.letter, o.value, func(value string) error { return o.execute(c, value) })
 			continue
 		}
 		set.BoolFuncP(o.name, o.letter, "", func(value string) error {
 			if value != "true" { // that is what pflag says if there is none
 				return errors.New("expected no value")
 			}
-			return o.take(c, "")
+			return o.execute(c)
 		})
 	}
 	return set
@@ -159,14 +188,16 @@ func dashed(name string) string {
 	return "--" + name
 }
 
-// command is the option that gives a command its operand.
-func command(name string) func(*commandLine, string) error {
-	return func(c *commandLine, value string) error { return c.say(name, value) }
-}
-
-// turnOn is the option that is a command without an operand.
-func turnOn(name string) func(*commandLine, string) error {
-	return func(c *commandLine, _ string) error { return c.say(name) }
+// execute does what an option asks for; words are its value, or none.
+func (o option) execute(c *commandLine, words ...string) error {
+	switch {
+	case o.take != nil:
+		return o.take(c, strings.Join(words, ""))
+	case o.command != "":
+		return c.say(append([]string{o.command}, words...)...)
+	}
+	fmt.Fprintf(c.notes, "pen: option -%s is obsolete: %s\n", o.letter, o.help)
+	return nil
 }
 
 // say executes the command of an option. Its reply is not shown; the notice that a number was raised is.
@@ -223,14 +254,6 @@ func listens(s *conf.Settings) bool {
 		}
 	}
 	return false
-}
-
-// obsolete is an option that pen has long ignored.
-func obsolete(letter, why string) func(*commandLine, string) error {
-	return func(c *commandLine, _ string) error {
-		fmt.Fprintf(c.notes, "pen: option %s is obsolete: %s\n", letter, why)
-		return nil
-	}
 }
 
 // unavailable is an option whose time has not come.

@@ -6,8 +6,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"pen/conf"
 )
@@ -260,7 +262,7 @@ func write(t *testing.T, content string) string {
 }
 
 func TestUsageNamesEveryOption(t *testing.T) {
-	seen := map[string]bool{}
+	seen, text := map[string]bool{}, usage()
 	for _, o := range options {
 		if seen[o.letter] && o.letter != "" || seen[o.name] {
 			t.Errorf("got a second option -%s, --%s", o.letter, o.name)
@@ -273,13 +275,30 @@ func TestUsageNamesEveryOption(t *testing.T) {
 		if o.value != "" {
 			want += " "
 		}
-		if !strings.Contains(usage, want) {
+		if !strings.Contains(text, want) {
 			t.Errorf("got no %q in the usage text", want)
 		}
 	}
-	for line := range strings.Lines(usage) {
+	for line := range strings.Lines(text) {
 		if len(line) > 112 {
 			t.Errorf("got a line of %d characters, want at most 112: %s", len(line), line)
+		}
+	}
+}
+
+// TestUsageHasTheDefaults compares the numbers in brackets with the settings.
+func TestUsageHasTheDefaults(t *testing.T) {
+	defaults := "\n" + string(conf.Format(conf.Default(), "", time.Now()))
+	for _, o := range options {
+		_, value, found := strings.Cut(strings.TrimSuffix(o.help, "]"), "[")
+		if _, err := strconv.Atoi(value); !found || err != nil { // a text, if there is no such line
+			if strings.Contains(defaults, "\n"+o.command+" ") && o.value != "" {
+				t.Errorf("--%s: got no default in its help", o.name)
+			}
+			continue
+		}
+		if want := "\n" + o.command + " " + value + "\n"; !strings.Contains(defaults, want) {
+			t.Errorf("--%s: got the default %s, which is not that of the command %s", o.name, value, o.command)
 		}
 	}
 }
