@@ -23,6 +23,12 @@ var socketCommands = []*Command{
 		kind: toggle(func(_ *Settings, v *Service) *bool { return &v.Dummy }),
 	},
 	{
+		Name: "handshake_timeout", Args: "[SECONDS]",
+		Help:       "Give a client so long for its PROXY header and its TLS handshake and show the time.",
+		perService: true, reply: sayValue,
+		kind: seconds(1, func(_ *Settings, v *Service) *time.Duration { return &v.Timeout.Handshake }),
+	},
+	{
 		Name: "idle_timeout", Args: "[SECONDS]", Help: "Close connections on which nothing happened for so long, or never if 0, and show the time.",
 		perService: true, reply: sayIdleTimeout,
 		kind: kind{set: setIdleTimeout, lines: idleTimeout.lines},

@@ -100,6 +100,7 @@ type Timeout struct {
 	Idle      time.Duration // idle_timeout: 0 = never
 	Blacklist time.Duration // blacklist, -b: 0 = a server that failed is tried again at once
 	Tracking  time.Duration // tracking, -T: 0 = a client is never forgotten by age
+	Handshake time.Duration // handshake_timeout: for all that a client has to say before a server is chosen
 }
 
 // TCP is how the sockets of a service are handled.
@@ -155,7 +156,7 @@ func Default() *Settings {
 func NewService(name string) *Service {
 	return &Service{
 		Name:    name,
-		Timeout: Timeout{Connect: 3 * time.Second, Blacklist: 30 * time.Second},
+		Timeout: Timeout{Connect: 3 * time.Second, Blacklist: 30 * time.Second, Handshake: 10 * time.Second},
 		Flow:    Flow{Timeout: time.Minute},
 	}
 }

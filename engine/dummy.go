@@ -10,10 +10,10 @@ var dummyReply = []byte("HTTP/1.1 200 OK\r\nContent-Length: 15\r\nContent-Type: 
 
 // serveDummy answers a client of a service that is a dummy web server, once it has said something.
 func (r *reactor) serveDummy(s *session) {
-	n, status := splice.Discard{}.Pump(r.pool, &s.sock[down], nil, turnBudget)
+	n, status := splice.Discard{}.Pump(r.pool, s.end(down), nil, turnBudget)
 	switch {
 	case n > 0: // a new socket has room for so few bytes
-		s.sock[down].Write(dummyReply)
+		s.end(down).Write(dummyReply)
 		s.moved[down] += uint64(len(dummyReply))
 		s.because(reasonDummy)
 		r.lose(s, up)

@@ -18,7 +18,7 @@ const (
 // and who writes to it must not be held up.
 func (r *reactor) sinkFailed(s *session, to side) {
 	from := to.other()
-	s.relay[to].Close(r.pool)
+	r.closeFlow(s, to)
 	s.broken.add(to)
 	if s.ended.has(from) {
 		r.lose(s, to)
@@ -45,15 +45,13 @@ func (r *reactor) lose(s *session, gone side) {
 		r.close(s, gone)
 	}
 	s.state, s.spent = stateLingering, 0
+	if s.ended.has(left) { // else it misses something, and is to know
+		s.goodbye(left)
+	}
 	shutdownWrite(int(s.sock[left].FD))
 	r.deadlines.set(s, r.now, lingerTime)
 	s.readable.add(left)
 	r.linger(s)
-}
-
-func (r *reactor) closeFlows(s *session) {
-	s.relay[down].Close(r.pool)
-	s.relay[up].Close(r.pool)
 }
 
 // linger throws away what the side that is left sends, until it ends.

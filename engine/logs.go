@@ -68,7 +68,7 @@ func (r *reactor) handLogs() {
 // tap is a side of a session whose bytes somebody wants to see as they are read. It is not a plain socket, so its
 // bytes are copied, never spliced.
 type tap struct {
-	*splice.Socket
+	splice.End
 	reactor *reactor
 	session *session
 	side    side
@@ -76,19 +76,19 @@ type tap struct {
 
 // Read is part of splice.End.
 func (t *tap) Read(p []byte) (int, error) {
-	n, err := t.Socket.Read(p)
+	n, err := t.End.Read(p)
 	if n > 0 {
 		t.reactor.seen(t.session, t.side, p[:n])
 	}
 	return n, err
 }
 
-// source returns the end to read a side of a session from: its socket, or the reactor's tap on it.
+// source returns the end to read a side of a session from: its end, or the reactor's tap on that.
 func (r *reactor) source(s *session, x side) splice.End {
 	if !r.debugging(dumpLevel) && (x == up || s.service.conf.Log == "") {
-		return &s.sock[x]
+		return s.end(x)
 	}
-	r.tap = tap{&s.sock[x], r, s, x}
+	r.tap = tap{s.end(x), r, s, x}
 	return &r.tap
 }
 

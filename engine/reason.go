@@ -20,11 +20,14 @@ const (
 	reasonDown               // the server was found down, and on_down is close
 	reasonAnswered           // a flow of datagrams: udp_responses
 	reasonEvicted            // a flow of datagrams: it made room for another
+	reasonSlow               // handshake_timeout
+	reasonPreface            // a trusted peer did not begin with a PROXY header that can be read
+	reasonHandshake          // TLS with the client came to nothing
 )
 
 var reasonNames = [...]string{
 	"-", "client", "server", "client-reset", "server-reset", "idle", "no-server", "denied", "closed", "exit", "defect", "dummy", "limit", "server-down",
-	"answered", "evicted",
+	"answered", "evicted", "slow", "no-header", "handshake",
 }
 
 func (w reason) String() string { return reasonNames[w] }

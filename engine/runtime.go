@@ -164,7 +164,7 @@ func (s *session) status() conf.ConnectionStatus {
 	c := conf.ConnectionStatus{
 		Number: int(s.number), State: s.state.pen(),
 		DownFD: int(s.sock[down].FD), UpFD: int(s.sock[up].FD),
-		PendingDown: s.relay[down].Held(), PendingUp: s.relay[up].Held(),
+		PendingDown: s.flow(down).Held(), PendingUp: s.flow(up).Held(),
 		Client: clientName(s.client), ClientIndex: int(s.entry), Server: none,
 	}
 	if s.holds {

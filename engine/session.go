@@ -12,18 +12,18 @@ import (
 )
 
 // The life of a session, a method a step, in this order. The whole of it is in this file, which is why it is long; what
-// few sessions go through is elsewhere: queue.go, tarpit.go, dummy.go, idlers.go, upstream.go (no descriptor to be had)
-// and linger.go.
+// few sessions go through is elsewhere: greet.go (what comes before the choice), layers.go, queue.go, tarpit.go, dummy.go,
+// idlers.go, upstream.go (no descriptor to be had) and linger.go.
 //
-//	begin ──► choose ──► seek ──► connect ─────► established ──► relay ──► retire
-//	  │         ▲         ▲ │        │                             │
-//	  │         │         │ └────────┘ failed: the next candidate  │ one side is gone
-//	  ▼         │         │                                        ▼
-//	waiting ────┘      starved (no descriptor)                 lingering ──► retire
-//	(peek, dummy)
+//	begin ──► choose ──► seek ──► connect ──► introduce ──► established ──► relay ──► retire
+//	  │         ▲         ▲ │        │            │                           │
+//	  │         │         │ └────────┴────────────┘ failed: the next one      │ one side is gone
+//	  ▼         │         │                                                   ▼
+//	waiting ────┘      starved (no descriptor)                            lingering ──► retire
+//	(greeting, peek, dummy)
 //
 //	state       down         up           deadline
-//	waiting     open         –            idle_timeout
+//	waiting     open         –            handshake_timeout, then idle_timeout
 //	starved     open         –            starvedRetry
 //	queued      open         –            the time of queue
 //	tarpit      open         –            the time of limit_action
@@ -35,7 +35,7 @@ type state uint8
 
 const (
 	stateFree       state = iota
-	stateWaiting          // for the client's first bytes
+	stateWaiting          // for what the client says first
 	stateStarved          // for a descriptor or a port for the server's side
 	stateConnecting       // to the server
 	stateRelaying         // bytes both ways
@@ -55,9 +55,10 @@ func (s state) pen() int { return [...]int{0, 1, 1, 1, 2, 4, 2, 1, 1}[s] }
 // session is one client and its server. It belongs to one reactor, as everything in it does. A session without traffic
 // holds nothing but itself.
 type session struct {
-	sock  [2]splice.Socket // FD -1 = not open
-	relay [2]splice.Relay  // by the side it leads to
-	moved [2]uint64        // bytes, likewise
+	sock   [2]splice.Socket // FD -1 = not open
+	relay  [2]splice.Relay  // by the side it leads to
+	moved  [2]uint64        // bytes, likewise
+	layers *layers          // nil = it only moves bytes
 
 	state    state
 	why      reason
@@ -117,7 +118,7 @@ func (r *reactor) newSession(v *service, number int32) *session {
 	return s
 }
 
-// begin takes an accepted client in: access list, then dummy, peek, or at once the choice of a server.
+// begin takes an accepted client in.
 func (r *reactor) begin(v *service, number int32, fd int, from netip.AddrPort) {
 	s := r.newSession(v, number)
 	defer r.contain(s)
@@ -130,13 +131,12 @@ func (r *reactor) begin(v *service, number int32, fd int, from netip.AddrPort) {
 	}
 	switch {
 	case s.state == stateFree: // the poller did not take it
-	case !v.acl.Permit(s.client):
-		r.turnAway(s)
-	case !r.welcome(s):
-	case v.conf.Dummy || v.conf.TCP.Peek:
-		r.touch(s)
-	default:
-		r.choose(s)
+	case v.greets():
+		s.layered()
+		r.deadlines.set(s, r.now, v.conf.Timeout.Handshake)
+		r.greet(s)
+	case r.admit(s) == passed:
+		r.receive(s)
 	}
 }
 
@@ -148,18 +148,6 @@ func (r *reactor) attach(s *session, x side, fd int) {
 		r.engine.report(0, "connection %d: %v", s.number, err)
 		r.retire(s)
 	}
-}
-
-// turnAway sends a client that the access list denies to the abuse server, or away.
-func (r *reactor) turnAway(s *session) {
-	r.counters.service(s.service.state.id).denied++
-	s.because(reasonDenied)
-	if s.service.abuse == nil {
-		r.retire(s)
-		return
-	}
-	s.first = abuseIndex
-	r.seek(s)
 }
 
 // choose looks the client up and finds out which server to try first.
@@ -277,7 +265,11 @@ func (r *reactor) take(s *session, ev *poller.Event) {
 	}
 	switch s.state {
 	case stateWaiting:
-		r.firstBytes(s)
+		if s.beingGreeted() {
+			r.greet(s)
+		} else {
+			r.firstBytes(s)
+		}
 	case stateConnecting:
 		if x == up {
 			r.connected(s)
@@ -326,7 +318,7 @@ func (r *reactor) connected(s *session) {
 			return
 		}
 	}
-	r.established(s)
+	r.introduce(s)
 }
 
 // connectFailed gives a server up and asks the next candidate.
@@ -358,6 +350,7 @@ func (r *reactor) leaveServer(s *session) {
 
 // close closes one side of the session at the end of the turn.
 func (r *reactor) close(s *session, x side) {
+	r.strip(s, x)
 	if fd := s.sock[x].FD; fd >= 0 {
 		r.discard(int(fd))
 		s.sock[x].FD = -1
@@ -403,7 +396,7 @@ func (r *reactor) renew(s *session) {
 			s.server = &v.places[i]
 		}
 	}
-	if s.state == stateRelaying || s.state == stateWaiting {
+	if s.state == stateRelaying || s.state == stateWaiting && !s.beingGreeted() {
 		r.deadlines.lift(s)
 		r.touch(s)
 	}
@@ -434,7 +427,7 @@ func (r *reactor) pumpTo(s *session, to side) {
 	if s.ended.has(to) || !s.readable.has(from) && flow.Held() == 0 || !s.writable.has(to) && !s.broken.has(to) {
 		return
 	}
-	n, status := flow.Pump(r.pool, r.source(s, from), &s.sock[to], turnBudget)
+	n, status := flow.Pump(r.pool, r.source(s, from), s.end(to), turnBudget)
 	if n > 0 && !s.broken.has(to) {
 		r.moved(s, to, n)
 	}
@@ -469,14 +462,6 @@ func (r *reactor) arm(s *session, x side, want poller.Interest) {
 	}
 }
 
-// flow is what moves the bytes towards a side.
-func (s *session) flow(to side) splice.Flow {
-	if s.broken.has(to) {
-		return splice.Discard{}
-	}
-	return &s.relay[to]
-}
-
 // moved counts bytes that were written to a side.
 func (r *reactor) moved(s *session, to side, n int) {
 	s.moved[to] += uint64(n)
@@ -500,11 +485,13 @@ func (r *reactor) endOfStream(s *session, to side) {
 	s.ended.add(to)
 	switch {
 	case s.ended == bothSides:
+		s.goodbye(to)
 		r.retire(s)
 	case s.broken.has(to):
 	case s.broken.has(from) || s.fastClose(from):
 		r.lose(s, from)
 	default:
+		s.goodbye(to)
 		shutdownWrite(int(s.sock[to].FD))
 	}
 }
@@ -528,8 +515,15 @@ func (r *reactor) timedOut(s *session) {
 		r.hungry(s)
 	case stateQueued:
 		r.unserved(s)
+	case stateWaiting:
+		if s.beingGreeted() {
+			s.because(reasonSlow)
+		}
+		fallthrough
 	default:
 		s.because(reasonIdle)
+		s.goodbye(down)
+		s.goodbye(up)
 		r.retire(s)
 	}
 }
