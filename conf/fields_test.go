@@ -26,6 +26,8 @@ func fieldChanges() []fieldChange {
 			}})
 		case path == "Service.Servers":
 			walk("Server", t.Elem(), func(s *Settings) reflect.Value { return at(s).Index(0) })
+		case path == "Service.Routes":
+			walk("Route", t.Elem(), func(s *Settings) reflect.Value { return at(s).Index(0) })
 		case path == "Service.Name": // the first service's name is fixed
 		case t.Kind() == reflect.Struct:
 			for i := range t.NumField() {
@@ -48,6 +50,8 @@ func other(v reflect.Value) {
 	switch {
 	case v.Type() == reflect.TypeFor[time.Duration]():
 		v.SetInt(v.Int() + int64(time.Second))
+	case v.Kind() == reflect.Slice:
+		other(v.Index(0))
 	case v.Kind() == reflect.Uint8:
 		v.SetUint(v.Uint() + 1)
 	case v.Kind() == reflect.Bool:

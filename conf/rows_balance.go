@@ -55,8 +55,8 @@ var balanceCommands = []*Command{
 		kind: toggle(func(_ *Settings, v *Service) *bool { return &v.Balance.RoundRobin }),
 	},
 	{
-		Name: "server", Args: "N acl|address|port|max|hard|blacklist|weight|prio|probe|ready|drain|maint [VALUE] ...",
-		Help:       "Change the given properties of server N, blacklist it for a number of seconds, take it out by drain or maint, bring it back by ready, or probe it by KIND, none or default.",
+		Name: "server", Args: "N acl|address|port|max|hard|blacklist|weight|prio|proxy_protocol|probe|ready|drain|maint [VALUE] ...",
+		Help:       "Change the given properties of server N, blacklist it for a number of seconds, take it out by drain or maint, bring it back by ready, tell it who the client is by a PROXY header v1, v2 or none, or probe it by KIND, none or default.",
 		perService: true,
 		kind:       kind{set: setServer, lines: serverLines},
 	},
@@ -188,8 +188,14 @@ func (c *call) setKey(s *Server, key, value string) (err error) {
 		s.Weight, err = c.number("weight, a number", value, 0, maxNumber)
 	case "prio":
 		s.Prio, err = c.number("prio, a number", value, 0, maxNumber)
+	case "proxy_protocol":
+		i := slices.Index(proxyVersions[:], value)
+		if i < 0 {
+			return c.wrong("expected proxy_protocol v1, v2 or none, not '%s'", clip(value))
+		}
+		s.Proxy = ProxyVersion(i)
 	default:
-		err = c.wrong("expected acl, address, port, max, hard, blacklist, weight, prio, probe, ready, drain or maint, not '%s'", clip(key))
+		err = c.wrong("expected acl, address, port, max, hard, blacklist, weight, prio, proxy_protocol, probe, ready, drain or maint, not '%s'", clip(key))
 	}
 	return err
 }
@@ -237,6 +243,9 @@ func serverLines(_ *Command, _ *Settings, v *Service) []string {
 		lines = append(lines, b.String())
 		if s.Admin != Ready { // a line of its own: the C pen gives up reading a line at a key that it does not know
 			lines = append(lines, "server "+strconv.Itoa(i)+" "+s.Admin.String())
+		}
+		if s.Proxy != ProxyNone {
+			lines = append(lines, "server "+strconv.Itoa(i)+" proxy_protocol "+s.Proxy.String())
 		}
 		if s.Probe.Kind != "" {
 			lines = append(lines, "server "+strconv.Itoa(i)+" probe "+s.Probe.words())

@@ -67,6 +67,8 @@ type Service struct {
 	Health    Health
 	Limit     Limit
 	TCP       TCP
+	Proxy     Proxy
+	Routes    []Route // route: replaced as a whole, never changed in place
 	Flow      Flow
 	ClientACL int    // client_acl: index into Settings.ACL
 	Dummy     bool   // dummy: answer as a web server, without servers
@@ -141,6 +143,7 @@ type Server struct {
 	Prio    int
 	ACL     int // index into Settings.ACL
 	Admin   Admin
+	Proxy   ProxyVersion
 	Probe   Probe // Kind "" = as Health.Probe, NoProbe = not probed
 }
 

@@ -42,7 +42,8 @@ var goldens = map[string][]string{
 		"least_connections", "maglev", "two_choices", "agent 8000", "all_down open", "observe 10", "on_down close", "slow_start 60",
 		"probe http /a,b expect 'all is well' host www.example interval 0.5 timeout 0.25 rise 1 fall 4 port 8080",
 		"client_max 20", "client_rate 100/10", "limit_action tarpit 2.5", "queue 100 timeout 7",
-		"server 3 maint probe exec '/bin/test -e /run/app'", "server 2 drain probe none",
+		"server 3 maint probe exec '/bin/test -e /run/app'", "server 2 drain proxy_protocol v2 probe none", "proxy_protocol accept 4",
+		"route sni *.Example.com server 0 3", "route alpn acme-tls/1 server 2", "route default server 1",
 		"server 0 address www1 port 80 max 10 hard 12 weight 3 prio 4 acl 5", "server 2 address 2001:db8::2 port 81", "server 3 address '/run/an app'",
 		"source 192.0.2.1", "status_admin '/etc/pen token'", "stubborn", "tcp_fastclose both", "tcp_nodelay", "timeout 5", "tracking 60", "user pen", "web_stats /run/pen.html", "weight",
 		"service mail", "listen 25", "server 0 address mx port 25 weight 9", "log '/var/log/it''s mail'", "service web", "hash",
@@ -195,6 +196,8 @@ func TestWriteCoversTheSettings(t *testing.T) {
 		s.Services[0].Health.Probe = NewProbe("tcp")
 		s.Services[0].Limit = Limit{Queue: 1, QueueTime: time.Second, Rate: 1, RateTime: time.Second, Tarpit: true, TarpitTime: time.Second}
 		s.Services[0].AccessLog.To = "syslog" // without it JSON means nothing
+		s.Services[0].Proxy.Accept = true     // likewise the list
+		s.Services[0].Routes = []Route{{Name: "www", Servers: []int{0}}}
 		return s
 	}
 	before := dump(base())
