@@ -3,6 +3,7 @@ package engine
 import (
 	"golang.org/x/sys/unix"
 
+	"pen/conf"
 	"pen/poller"
 )
 
@@ -17,7 +18,8 @@ import (
 type step uint8
 
 const (
-	stepAdmit step = iota // access list, limits
+	stepProxy step = iota // the header of a proxy that we trust
+	stepAdmit             // access list, limits
 	stepDone
 )
 
@@ -31,7 +33,7 @@ const (
 )
 
 // greets tells if clients of the service are greeted by more than the access list.
-func (v *service) greets() bool { return false }
+func (v *service) greets() bool { return v.conf.Proxy.Accept }
 
 // beingGreeted tells if the session waits in one of the steps.
 func (s *session) beingGreeted() bool {
@@ -43,6 +45,8 @@ func (r *reactor) greet(s *session) {
 	for l := s.layers; l.step < stepDone; l.step++ {
 		how := over
 		switch l.step {
+		case stepProxy:
+			how = r.takeProxy(s)
 		case stepAdmit:
 			how = r.admit(s)
 		}
@@ -120,7 +124,14 @@ func (r *reactor) lookAgain(s *session) greeting {
 	return waits
 }
 
-// introduce tells a server that has been connected to what it wants to know before the client's bytes.
+// introduce tells a server that has been connected to what it wants to know before the client's bytes. An idler has no
+// client to speak of.
 func (r *reactor) introduce(s *session) {
+	if s.server.proxy != conf.ProxyNone && s.number != none {
+		if err := r.sendProxy(s); err != nil {
+			r.connectFailed(s, err)
+			return
+		}
+	}
 	r.established(s)
 }

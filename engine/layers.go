@@ -1,6 +1,10 @@
 package engine
 
-import "pen/splice"
+import (
+	"net/netip"
+
+	"pen/splice"
+)
 
 // What looks at the bytes of a session, rather than only moving them: TLS stands on top of a socket as its layer, and an
 // editor of HTTP in the place of a plain relay. Few services want either, so a session without them has no layers.
@@ -22,6 +26,7 @@ type layers struct {
 	end  [2]layer       // by side: TLS; nil = the socket itself
 	flow [2]splice.Flow // by the side it leads to: HTTP; nil = the plain relay
 	step step           // of the greeting: the one that it is at
+	to   netip.AddrPort // whom the client has connected to, by its PROXY header; not valid = we were not told
 }
 
 // layered returns the layers of a session, made at the first call.

@@ -30,8 +30,9 @@ type service struct {
 	abuse     *place  // nil = none
 	source    *address
 	acl       *conf.Matcher
-	logNet    bool  // the request log goes to a penlogd
-	sockets   []int // that listen, one for each reactor, which owns it; -1 = another reactor has the only one
+	trusted   *conf.Matcher // whose PROXY headers count
+	logNet    bool          // the request log goes to a penlogd
+	sockets   []int         // that listen, one for each reactor, which owns it; -1 = another reactor has the only one
 }
 
 // serviceState is what a service keeps from one plan to the next. It is found again by name.
@@ -176,7 +177,7 @@ func (g *registry) compileService(p *plan, c *conf.Service) (*service, error) {
 	if err := streamsOnly(c); err != nil {
 		return nil, err
 	}
-	v := &service{conf: c, state: g.service(c.Name), acl: p.matchers[c.ClientACL]}
+	v := &service{conf: c, state: g.service(c.Name), acl: p.matchers[c.ClientACL], trusted: p.matchers[c.Proxy.ACL]}
 	seen := map[string]int{}
 	_, _, v.logNet = conf.LogAddress(c.Log)
 	var err error
@@ -223,7 +224,7 @@ func streamsOnly(c *conf.Service) error {
 func (g *registry) compilePlace(p *plan, v *service, i int, seen map[string]int) error {
 	c := &v.conf.Servers[i]
 	l := place{index: i, max: c.Max, hard: c.Hard, weight: c.Weight, prio: c.Prio, acl: p.matchers[c.ACL],
-		admin: c.Admin, slow: int64(v.conf.Health.SlowStart)}
+		admin: c.Admin, proxy: c.Proxy, slow: int64(v.conf.Health.SlowStart)}
 	if c.Address != "" {
 		a, err := g.names.server(c.Address, c.Port)
 		if err != nil {

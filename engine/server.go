@@ -81,6 +81,7 @@ type place struct {
 	prio    int
 	admin   conf.Admin
 	slow    int64 // slow_start, in nanoseconds
+	proxy   conf.ProxyVersion
 	acl     *conf.Matcher
 }
 

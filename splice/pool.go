@@ -32,6 +32,10 @@ func NewPool(maxPipes int) *Pool {
 	return &Pool{scratch: make([]byte, scratchSize), maxPipes: maxPipes}
 }
 
+// Scratch is the buffer that everything is copied through, of 512 KB. Between two Pumps the owner of the pool may use it;
+// no byte of it survives the next one.
+func (p *Pool) Scratch() []byte { return p.scratch }
+
 // Counters say what went through a pool and what flows hold of it.
 type Counters struct {
 	Copied  int64 // bytes written to sinks from a buffer

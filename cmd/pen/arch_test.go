@@ -39,8 +39,8 @@ var rules = []rule{
 		"golang.org/x/net/dns", "golang.org/x/sys"},
 		"the control plane reaches the data plane by the methods of the engine alone, never past it"},
 	{"engine/logline", nil, "the log tools use it, which are to stay small"},
-	{"engine", []string{"pen/conf", "pen/engine/logline", "pen/poller", "pen/splice", "golang.org/x/sys", "github.com/oschwald/maxminddb-golang"},
-		"the data plane must not know who controls it, and no third-party code is on its path but the look-up of a country where a list has one"},
+	{"engine", []string{"pen/conf", "pen/engine/logline", "pen/poller", "pen/splice", "golang.org/x/sys", "github.com/oschwald/maxminddb-golang", "github.com/pires/go-proxyproto"},
+		"the data plane must not know who controls it, and no third-party code is on its path but the look-up of a country where a list has one, and the PROXY header where there is one"},
 	{"poller", []string{"golang.org/x/sys"}, "readiness of descriptors and nothing else: it must not know what a session is"},
 	{"splice", []string{"golang.org/x/sys"}, "moving bytes and nothing else: it must not know what balancing is"},
 }

@@ -1,0 +1,156 @@
+package engine
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+
+	"github.com/pires/go-proxyproto"
+	"golang.org/x/sys/unix"
+
+	"pen/conf"
+)
+
+// The PROXY protocol (https://www.haproxy.org/download/2.9/doc/proxy-protocol.txt): a header in front of a connection
+// by which a proxy says for whom it connects. A peer on the list of proxy_protocol accept is such a proxy, and must
+// send one; for all others it would be an ordinary part of what they say. A server with proxy_protocol gets one from us.
+
+const (
+	maxProxyText  = 107     // bytes of a header of version 1, by the specification
+	maxProxyBytes = 4 << 10 // bytes of one of version 2 at most; addresses and TLS facts take a few hundred
+)
+
+var errProxyHeader = errors.New("no PROXY header")
+
+// proxySize returns how long the header is that b begins with; 0 means that b is too short to tell.
+func proxySize(b []byte) (int, error) {
+	const fixed = 16 // bytes of version 2 before the addresses, the last two of which are the length of the rest
+	text := append(proxyproto.SIGV1[:len(proxyproto.SIGV1):len(proxyproto.SIGV1)], ' ')
+	switch {
+	case begins(b, proxyproto.SIGV2):
+		if len(b) < fixed {
+			return 0, nil
+		}
+		n := fixed + int(binary.BigEndian.Uint16(b[fixed-2:]))
+		if n > maxProxyBytes {
+			return 0, fmt.Errorf("a PROXY header of %d bytes, of at most %d", n, maxProxyBytes)
+		}
+		if n > len(b) {
+			return 0, nil
+		}
+		return n, nil
+	case begins(b, text):
+		if i := bytes.Index(b[:min(len(b), maxProxyText)], []byte("\r\n")); i >= 0 {
+			return i + 2, nil
+		}
+		if len(b) < maxProxyText {
+			return 0, nil
+		}
+	}
+	return 0, errProxyHeader
+}
+
+// begins tells if b begins with a signature, as far as it goes.
+func begins(b, signature []byte) bool {
+	n := min(len(b), len(signature))
+	return bytes.Equal(b[:n], signature[:n])
+}
+
+// parseProxy returns who a whole header speaks for, and whom that one has connected to. Neither is valid if the proxy
+// speaks for itself, or for somebody without an internet address; then local tells which.
+func parseProxy(b []byte) (from, to netip.AddrPort, local bool, err error) {
+	h, err := proxyproto.Read(bufio.NewReaderSize(bytes.NewReader(b), len(b)))
+	if err != nil {
+		return from, to, false, err
+	}
+	return addrPort(h.SourceAddr), addrPort(h.DestinationAddr), h.Command.IsLocal(), nil
+}
+
+// addrPort is the form in which we keep an address; it is not valid if it is not one of the internet.
+func addrPort(a net.Addr) netip.AddrPort {
+	switch a := a.(type) {
+	case *net.TCPAddr:
+		return a.AddrPort()
+	case *net.UDPAddr:
+		return a.AddrPort()
+	}
+	return netip.AddrPort{}
+}
+
+// takeProxy reads the header that a trusted peer begins with. From then on the client is the one that it names.
+func (r *reactor) takeProxy(s *session) greeting {
+	if !s.service.conf.Proxy.Accept || !s.service.trusted.Permit(s.client) {
+		return passed
+	}
+	seen, how := r.look(s, r.pool.Scratch()[:maxProxyBytes])
+	if how != passed {
+		return how
+	}
+	n, err := proxySize(seen)
+	if err == nil && n == 0 {
+		return r.lookAgain(s)
+	}
+	var from, to netip.AddrPort
+	var local bool
+	if err == nil {
+		from, to, local, err = parseProxy(seen[:n])
+	}
+	if err == nil {
+		_, err = s.sock[down].Read(r.pool.Scratch()[:n])
+	}
+	if err != nil {
+		if r.debugging(1) {
+			r.engine.report(1, "closing a connection of %s: %v", clientName(s.client), err)
+		}
+		s.because(reasonPreface)
+		r.retire(s)
+		return over
+	}
+	if !local {
+		s.client, s.port = from.Addr(), from.Port()
+		s.layers.to = to
+	}
+	return passed
+}
+
+// sendProxy puts the header that the server wants in front of the client's bytes. There is room for it in a new socket.
+func (r *reactor) sendProxy(s *session) error {
+	from := netip.AddrPortFrom(s.client, s.port)
+	b, err := proxyHeader(s.server.proxy, from, s.destination(), false)
+	if err != nil {
+		return err
+	}
+	n, err := s.sock[up].Write(b)
+	if err == nil && n < len(b) {
+		err = unix.ENOBUFS
+	}
+	return err
+}
+
+// destination is whom the client has connected to, as far as we know.
+func (s *session) destination() netip.AddrPort {
+	if s.layers != nil && s.layers.to.IsValid() {
+		return s.layers.to
+	}
+	if a, err := localAddress(int(s.sock[down].FD)); err == nil {
+		return a.ip
+	}
+	return netip.AddrPort{}
+}
+
+// proxyHeader returns a header for a client, which may have no internet address.
+func proxyHeader(version conf.ProxyVersion, from, to netip.AddrPort, datagrams bool) ([]byte, error) {
+	h := &proxyproto.Header{Version: byte(version), Command: proxyproto.PROXY, TransportProtocol: proxyproto.UNSPEC}
+	if from.IsValid() && to.IsValid() {
+		var source, destination net.Addr = net.TCPAddrFromAddrPort(from), net.TCPAddrFromAddrPort(to)
+		if datagrams {
+			source, destination = net.UDPAddrFromAddrPort(from), net.UDPAddrFromAddrPort(to)
+		}
+		h = proxyproto.HeaderProxyFromAddrs(byte(version), source, destination)
+	}
+	return h.Format()
+}

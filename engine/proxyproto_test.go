@@ -1,0 +1,244 @@
+package engine
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pires/go-proxyproto"
+
+	"pen/conf"
+)
+
+// header makes a PROXY header for a client and whom it has connected to.
+func header(t testing.TB, version conf.ProxyVersion, from, to string) string {
+	t.Helper()
+	b, err := proxyHeader(version, netip.MustParseAddrPort(from), netip.MustParseAddrPort(to), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func TestProxySize(t *testing.T) {
+	v1 := "PROXY TCP4 192.0.2.1 192.0.2.2 1000 80\r\n"
+	v2 := header(t, conf.ProxyV2, "192.0.2.1:1000", "192.0.2.2:80")
+	tests := []struct {
+		name, in string
+		want     int
+		err      string
+	}{
+		{"text", v1, len(v1), ""},
+		{"text and more", v1 + "GET /\r\n", len(v1), ""},
+		{"binary", v2, len(v2), ""},
+		{"binary and more", v2 + "GET /", len(v2), ""},
+		{"something else", "GET / HTTP/1.1\r\n\r\n", 0, "no PROXY header"},
+		{"almost text", "PROXYX", 0, "no PROXY header"},
+		{"text without an end", v1[:6] + strings.Repeat("x", 101), 0, "no PROXY header"},
+		{"a long one", v2[:14] + "\xff\xff", 0, "a PROXY header of 65551 bytes, of at most 4096"},
+	}
+	for _, tt := range tests {
+		got, err := proxySize([]byte(tt.in))
+		if got != tt.want || fmt.Sprint(err) != tt.err && (err != nil || tt.err != "") {
+			t.Errorf("%s: got %d, %v, want %d, %q", tt.name, got, err, tt.want, tt.err)
+		}
+	}
+	for _, whole := range []string{v1, v2} {
+		for n := range len(whole) {
+			if got, err := proxySize([]byte(whole[:n])); got != 0 || err != nil {
+				t.Errorf("%q: got %d, %v, want to be told to wait", whole[:n], got, err)
+			}
+		}
+	}
+}
+
+func TestProxyHeader(t *testing.T) {
+	tests := []struct {
+		name     string
+		version  conf.ProxyVersion
+		from, to string
+		want     string
+	}{
+		{"v1", conf.ProxyV1, "192.0.2.1:1000", "192.0.2.2:80", "PROXY TCP4 192.0.2.1 192.0.2.2 1000 80\r\n"},
+		{"v1, IPv6", conf.ProxyV1, "[2001:db8::1]:1000", "[2001:db8::2]:80", "PROXY TCP6 2001:db8::1 2001:db8::2 1000 80\r\n"},
+		{"v1, both families", conf.ProxyV1, "192.0.2.1:1000", "[2001:db8::2]:80", "PROXY TCP6 ::ffff:192.0.2.1 2001:db8::2 1000 80\r\n"},
+		{"v1, no address", conf.ProxyV1, "", "", "PROXY UNKNOWN\r\n"},
+		{"v2", conf.ProxyV2, "192.0.2.1:1000", "192.0.2.2:80", "\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c\xc0\x00\x02\x01\xc0\x00\x02\x02\x03\xe8\x00\x50"},
+		{"v2, no address", conf.ProxyV2, "", "", "\r\n\r\n\x00\r\nQUIT\n\x21\x00\x00\x00"},
+	}
+	for _, tt := range tests {
+		from, _ := netip.ParseAddrPort(tt.from)
+		to, _ := netip.ParseAddrPort(tt.to)
+		if got, err := proxyHeader(tt.version, from, to, false); err != nil || string(got) != tt.want {
+			t.Errorf("%s: got %q, %v, want %q", tt.name, got, err, tt.want)
+		}
+	}
+}
+
+// telling is a server that wants a PROXY header and answers with the client that it names.
+func telling(t *testing.T, version conf.ProxyVersion) conf.Server {
+	s := backend(t, func(c *net.TCPConn) {
+		b := bufio.NewReader(c)
+		h, err := proxyproto.Read(b)
+		if err != nil {
+			fmt.Fprintf(c, "%v", err)
+			return
+		}
+		line, _ := b.ReadString('\n')
+		fmt.Fprintf(c, "v%d %v %v %s", h.Version, h.SourceAddr, h.DestinationAddr, line)
+	})
+	s.Proxy = version
+	return s
+}
+
+// A client that a trusted proxy names is the one that servers are told of, in one piece or many.
+func TestProxyBothWays(t *testing.T) {
+	const from, to = "192.0.2.1:1000", "192.0.2.2:80"
+	for _, in := range []conf.ProxyVersion{conf.ProxyV1, conf.ProxyV2} {
+		for _, out := range []conf.ProxyVersion{conf.ProxyV1, conf.ProxyV2} {
+			for _, pieces := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s to %s, pieces %t", in, out, pieces), func(t *testing.T) {
+					e := start(t, func(s *conf.Settings, v *conf.Service) {
+						v.Proxy = conf.Proxy{Accept: true}
+						v.Servers = []conf.Server{telling(t, out)}
+					})
+					c := dial(t, e)
+					said := header(t, in, from, to) + "hello\n"
+					if !pieces {
+						io.WriteString(c, said)
+					} else {
+						for i := range len(said) {
+							io.WriteString(c, said[i:i+1])
+						}
+					}
+					got, err := io.ReadAll(c)
+					if want := fmt.Sprintf("v%d %s %s hello\n", out, from, to); string(got) != want || err != nil {
+						t.Errorf("got %q, %v, want %q", got, err, want)
+					}
+				})
+			}
+		}
+	}
+}
+
+// A server is told of the client itself where nobody spoke for it: no header was expected, its peer is not trusted, or
+// the proxy spoke of itself.
+func TestProxyOfPlainClients(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(*conf.Settings, *conf.Service)
+		say    string
+	}{
+		{"none expected", func(*conf.Settings, *conf.Service) {}, ""},
+		{"not trusted", func(s *conf.Settings, v *conf.Service) {
+			v.Proxy = conf.Proxy{Accept: true, ACL: 1}
+			s.ACL[1] = conf.ACL{{Permit: true, Addr: netip.MustParseAddr("192.0.2.9"), Bits: 32}}
+		}, ""},
+		{"local", func(s *conf.Settings, v *conf.Service) { v.Proxy.Accept = true }, "\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			e := start(t, func(s *conf.Settings, v *conf.Service) {
+				tt.change(s, v)
+				v.Servers = []conf.Server{telling(t, conf.ProxyV2)}
+			})
+			c := dial(t, e)
+			io.WriteString(c, tt.say+"hello\n")
+			got, err := io.ReadAll(c)
+			if want := fmt.Sprintf("v2 %v %v hello\n", c.LocalAddr(), c.RemoteAddr()); string(got) != want || err != nil {
+				t.Errorf("got %q, %v, want %q", got, err, want)
+			}
+		})
+	}
+}
+
+// The client that is named is the one that counts: for access lists, tracking and reports.
+func TestProxyClientCounts(t *testing.T) {
+	e := start(t, func(s *conf.Settings, v *conf.Service) {
+		v.Proxy = conf.Proxy{Accept: true, ACL: 1}
+		s.ACL[0] = conf.ACL{{Addr: netip.MustParseAddr("192.0.2.66"), Bits: 32}}
+		v.Servers = []conf.Server{named(t, "a"), named(t, "b")}
+	})
+	ask := func(client string) string {
+		c := dial(t, e)
+		defer c.Close()
+		io.WriteString(c, header(t, conf.ProxyV2, client+":1000", "192.0.2.2:80"))
+		return answer(t, c)
+	}
+	for _, tt := range []struct{ client, want string }{
+		{"192.0.2.1", "b"}, {"192.0.2.2", "a"}, {"192.0.2.1", "b"}, {"192.0.2.2", "a"}, {"192.0.2.66", "closed"},
+	} {
+		if got := ask(tt.client); got != tt.want {
+			t.Errorf("%s: got %s, want %s", tt.client, got, tt.want)
+		}
+	}
+	var clients []string
+	for _, c := range e.Clients("default", time.Hour) {
+		clients = append(clients, c.Address)
+	}
+	if got, want := strings.Join(clients, " "), "192.0.2.1 192.0.2.2"; got != want {
+		t.Errorf("got clients %s, want %s", got, want)
+	}
+}
+
+// A trusted peer that does not keep to the protocol is closed, and nothing reaches a server.
+func TestProxyRefused(t *testing.T) {
+	tests := []struct{ name, say string }{
+		{"no header", "GET / HTTP/1.1\r\n\r\n"},
+		{"not an address", "PROXY TCP4 192.0.2.x 192.0.2.2 1000 80\r\n"},
+		{"half a header, then silence", "PROXY TCP4 192"},
+		{"nothing", ""},
+		{"an unknown version", "\r\n\r\n\x00\r\nQUIT\n\x31\x00\x00\x00"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			e := start(t, func(s *conf.Settings, v *conf.Service) {
+				v.Proxy.Accept = true
+				v.Timeout.Handshake = 50 * time.Millisecond
+				v.Servers = []conf.Server{named(t, "a")}
+			})
+			c := dial(t, e)
+			io.WriteString(c, tt.say)
+			if b, err := io.ReadAll(c); len(b) > 0 {
+				t.Errorf("got %q, %v, want to be closed", b, err)
+			}
+			if got := e.Servers("default")[0].Sent; got != 0 {
+				t.Errorf("the server got %d bytes", got)
+			}
+		})
+	}
+}
+
+func FuzzProxy(f *testing.F) {
+	f.Add([]byte("PROXY TCP4 192.0.2.1 192.0.2.2 1000 80\r\n"))
+	f.Add([]byte(header(f, conf.ProxyV2, "[2001:db8::1]:1000", "[2001:db8::2]:80")))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		n, err := proxySize(b)
+		if err != nil || n == 0 {
+			return
+		}
+		from, to, local, err := parseProxy(b[:n])
+		if err != nil || local || !from.IsValid() {
+			return
+		}
+		again, err := proxyHeader(conf.ProxyV2, from, to, false)
+		if err != nil {
+			t.Fatalf("%q: %v", b, err)
+		}
+		f2, t2, _, err := parseProxy(again)
+		if err != nil || !sameEnd(from, f2) || !sameEnd(to, t2) {
+			t.Errorf("%q: got %v to %v, %v, want %v to %v", bytes.Clone(b), f2, t2, err, from, to)
+		}
+	})
+}
+
+// sameEnd compares two addresses; one of IPv4 may be written as one of IPv6.
+func sameEnd(a, b netip.AddrPort) bool {
+	return a.Port() == b.Port() && a.Addr().Unmap() == b.Addr().Unmap()
+}
