@@ -15,7 +15,7 @@ require (
 	golang.org/x/term v0.47.0
 )
 
-require github.com/pires/go-proxyproto v0.15.0 // indirect
+require github.com/pires/go-proxyproto v0.15.0
 
 require (
 	charm.land/bubbletea/v2 v2.1.1

@@ -59,28 +59,28 @@ func (d *Draft) Operands(args []string) error {
 // noPort stands for the port that a server of the operands lacks.
 const noPort = -1
 
-// merge returns the server of an operand with what commands have said about its place.
+// merge returns the server of an operand with what commands have said about its place: whatever an operand cannot say,
+// and the keys that it could but that were said.
 func merge(operand, place Server, said map[string]bool) Server {
-	operand.Admin, operand.Probe = place.Admin, place.Probe // an operand cannot say them
-	for key := range said {
-		switch key {
-		case "acl":
-			operand.ACL = place.ACL
-		case "address":
-			operand.Address = place.Address
-		case "port":
-			operand.Port = place.Port
-		case "max":
-			operand.Max = place.Max
-		case "hard":
-			operand.Hard = place.Hard
-		case "weight":
-			operand.Weight = place.Weight
-		case "prio":
-			operand.Prio = place.Prio
-		}
+	if !said["address"] {
+		place.Address = operand.Address
 	}
-	return operand.tidy()
+	if !said["port"] {
+		place.Port = operand.Port
+	}
+	if !said["max"] {
+		place.Max = operand.Max
+	}
+	if !said["hard"] {
+		place.Hard = operand.Hard
+	}
+	if !said["weight"] {
+		place.Weight = operand.Weight
+	}
+	if !said["prio"] {
+		place.Prio = operand.Prio
+	}
+	return place.tidy()
 }
 
 // tidy drops the port of a path.

@@ -70,13 +70,11 @@ func parseProxy(b []byte) (from, to netip.AddrPort, local bool, err error) {
 	return addrPort(h.SourceAddr), addrPort(h.DestinationAddr), h.Command.IsLocal(), nil
 }
 
-// addrPort is the form in which we keep an address; it is not valid if it is not one of the internet.
+// addrPort is the form in which we keep an address: not valid if it is not one of the internet, and of IPv4 if it is one of
+// these in the clothes of IPv6, so that access lists know it.
 func addrPort(a net.Addr) netip.AddrPort {
-	switch a := a.(type) {
-	case *net.TCPAddr:
-		return a.AddrPort()
-	case *net.UDPAddr:
-		return a.AddrPort()
+	if a, ok := a.(interface{ AddrPort() netip.AddrPort }); ok {
+		return netip.AddrPortFrom(a.AddrPort().Addr().Unmap(), a.AddrPort().Port())
 	}
 	return netip.AddrPort{}
 }

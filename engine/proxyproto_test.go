@@ -165,14 +165,16 @@ func TestProxyClientCounts(t *testing.T) {
 		s.ACL[0] = conf.ACL{{Addr: netip.MustParseAddr("192.0.2.66"), Bits: 32}}
 		v.Servers = []conf.Server{named(t, "a"), named(t, "b")}
 	})
+	version := conf.ProxyV1
 	ask := func(client string) string {
 		c := dial(t, e)
 		defer c.Close()
-		io.WriteString(c, header(t, conf.ProxyV2, client+":1000", "192.0.2.2:80"))
+		version = 3 - version // one and the other in turn
+		io.WriteString(c, header(t, version, client+":1000", "192.0.2.2:80"))
 		return answer(t, c)
 	}
 	for _, tt := range []struct{ client, want string }{
-		{"192.0.2.1", "b"}, {"192.0.2.2", "a"}, {"192.0.2.1", "b"}, {"192.0.2.2", "a"}, {"192.0.2.66", "closed"},
+		{"192.0.2.1", "b"}, {"192.0.2.2", "a"}, {"192.0.2.1", "b"}, {"192.0.2.2", "a"}, {"192.0.2.2", "a"}, {"192.0.2.66", "closed"}, {"192.0.2.66", "closed"},
 	} {
 		if got := ask(tt.client); got != tt.want {
 			t.Errorf("%s: got %s, want %s", tt.client, got, tt.want)
