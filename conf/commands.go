@@ -57,6 +57,9 @@ func (w Where) String() string {
 // Usage returns the name and the operands.
 func (c *Command) Usage() string { return strings.TrimSpace(c.Name + " " + c.Args) }
 
+// Sets reports whether it changes settings; another one asks something or does something at once.
+func (c *Command) Sets() bool { return c.set != nil }
+
 // NoUsage returns the form that turns it off, or "".
 func (c *Command) NoUsage() string {
 	if c.NoHelp == "" {

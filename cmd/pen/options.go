@@ -44,7 +44,7 @@ var generalOptions = []option{
 	{"F", "config", "FILE", "", "name of configuration file, read last and after a HUP signal", (*commandLine).config},
 	{"H", "http", "", "http", "add X-Forwarded-For header in http requests", nil},
 	{"O", "command", "COMMAND", "", "use command in penctl format", (*commandLine).execute},
-	{"P", "poll", "", "poll", "use poll() to wait for events", nil},
+	{"P", "poll", "", "poll", "use poll to wait for events", nil},
 	{"T", "tracking", "SEC", "tracking", "tracking time in seconds (0 = forever) [0]", nil},
 	{"U", "udp", "", "udp", "use udp protocol support", nil},
 	{"W", "weight", "", "weight", "use weight for server selection", nil},
