@@ -255,3 +255,17 @@ func TestManualHasTheProbeDefaults(t *testing.T) {
 		}
 	}
 }
+
+// TestManualHasTheKeys wants each key of the command server to be explained.
+func TestManualHasTheKeys(t *testing.T) {
+	page, err := os.ReadFile(manualDir + "/pen.conf.5")
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, _, _ := strings.Cut(strings.TrimPrefix(conf.Lookup("server").Args, "N "), " ")
+	for _, key := range strings.Split(keys, "|") {
+		if !regexp.MustCompile(`(?m)^\.It .*Cm ` + key + `\b`).Match(page) {
+			t.Errorf("pen.conf.5 does not explain server N %s", key)
+		}
+	}
+}
