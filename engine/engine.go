@@ -33,6 +33,7 @@ import (
 type Engine struct {
 	start       time.Time // the clock counts from here
 	registry    *registry // the control goroutine's
+	passed      Passed    // the control goroutine's
 	plan        atomic.Pointer[plan]
 	reactors    []*reactor
 	running     bool
@@ -49,10 +50,11 @@ type Engine struct {
 // eventQueue is how many events may wait for the control plane.
 const eventQueue = 1024
 
-// New compiles s and opens its listeners. Nobody is served before Run, so that the caller can give up privileges and
-// change the root directory in between. The descriptor limit is taken as it is at that time.
-func New(s *conf.Settings) (*Engine, error) {
+// New compiles s and opens its listeners, or takes passed sockets for them. Nobody is served before Run, so that the caller
+// can give up privileges and change the root directory in between. The descriptor limit is taken as it is at that time.
+func New(s *conf.Settings, passed ...*passedSocket) (*Engine, error) {
 	e := &Engine{
+		passed:      passed,
 		start:       time.Now(),
 		registry:    newRegistry(),
 		clients:     newClients(s.Limits.Clients),
@@ -187,6 +189,10 @@ func (e *Engine) listen(p, old *plan) error {
 // another program is refused all the same: half of the clients would go astray without a word.
 func (e *Engine) open(v *service, old *plan, backlog int) ([]int, error) {
 	a, udp := v.addr, v.conf.UDP
+	only := int(v.state.id) % len(e.reactors)
+	if e.passed.find(a, udp) != nil {
+		return e.passed.open(a, udp, len(e.reactors), only, backlog)
+	}
 	balanced, probe := balancedPorts, probePort
 	if udp {
 		balanced, probe = balancedDatagrams, probeDatagrams
@@ -197,7 +203,7 @@ func (e *Engine) open(v *service, old *plan, backlog int) ([]int, error) {
 		}
 	}
 	if udp {
-		return openDatagrams(a, len(e.reactors), int(v.state.id)%len(e.reactors))
+		return openDatagrams(a, len(e.reactors), only)
 	}
 	return openListener(a, len(e.reactors), backlog)
 }

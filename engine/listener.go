@@ -289,8 +289,10 @@ func localAddress(fd int) (*address, error) {
 		return newAddress(netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))), nil
 	case *unix.SockaddrInet6:
 		return newAddress(netip.AddrPortFrom(netip.AddrFrom16(sa.Addr), uint16(sa.Port))), nil
+	case *unix.SockaddrUnix:
+		return newPath(sa.Name)
 	}
-	return nil, fmt.Errorf("socket %d has no internet address", fd)
+	return nil, fmt.Errorf("socket %d has no address that pen can listen on", fd)
 }
 
 func closeAll(fds []int) {

@@ -121,3 +121,18 @@ func TestLatest(t *testing.T) {
 		t.Errorf("got %d connections, want one of each reactor at most", len(got))
 	}
 }
+
+// A reactor that hangs is noticed: a service manager then hears nothing from pen and starts it anew.
+func TestHangingReactorDoesNotAnswer(t *testing.T) {
+	e := start(t, func(*conf.Settings, *conf.Service) {})
+	held, release := make(chan struct{}), make(chan struct{})
+	e.reactors[0].Post(func() { close(held); <-release })
+	<-held
+	if e.Answering() {
+		t.Error("got all reactors answering, want one not to")
+	}
+	close(release)
+	if !e.Answering() {
+		t.Error("got a reactor that does not answer, want all to")
+	}
+}

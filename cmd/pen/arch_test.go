@@ -26,7 +26,8 @@ type rule struct {
 var rules = []rule{
 	{"bench", []string{"github.com", "golang.org/x/sys"},
 		"it measures the programs as they are built, beside others: our packages would make us special"},
-	{"cmd/daemon", []string{"golang.org/x/sys"}, "pen and penlogd share it: it knows nothing of what they do"},
+	{"cmd/daemon", []string{"golang.org/x/sys", "github.com/coreos/go-systemd"},
+		"pen and penlogd share it: it knows nothing of what they do; what systemd hands over and wants to hear is its own library's business"},
 	{"cmd/version", nil, "all programs share it"},
 	{"cmd/demo", []string{"golang.org/x/sys"}, "it shows the programs as they are built"},
 	{"cmd/pen", []string{"pen/cmd/daemon", "pen/cmd/version", "pen/conf", "pen/engine/control", "github.com/spf13/pflag"},

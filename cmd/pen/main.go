@@ -43,10 +43,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 		io.WriteString(stdout, version.Line("pen"))
 	case c.check:
 		err = control.Check(c.draft.Settings())
-	case !listens(c.draft.Settings()):
-		io.WriteString(stdout, usage())
 	default:
-		err = serve(c.draft, stdout, stderr)
+		err = start(c.draft, stdout, stderr)
 	}
 	complain(stderr, err)
 	return status(err)
@@ -76,10 +74,28 @@ func status(err error) int {
 	return exitFailed
 }
 
+// start runs pen, if there is anything to listen on: the settings say it, or sockets that pen was given.
+func start(d *conf.Draft, stdout, stderr io.Writer) error {
+	s := d.Settings()
+	passed, err := control.Pass(daemon.Sockets())
+	if err != nil {
+		return err
+	}
+	passed.Name(s)
+	if !listens(s) {
+		_, err := io.WriteString(stdout, usage())
+		return err
+	}
+	if len(passed) > 0 && !s.Process.Foreground {
+		return errors.New("expected option -f: sockets that were passed can't be taken to the background")
+	}
+	return serve(d, control.Options{Sockets: passed, Stdout: stdout, Version: version.String()}, stderr)
+}
+
 // serve runs pen until its end, in the foreground or in the background. The parent of a pen in the background returns
 // as soon as that is ready, or with the error that keeps it from being so.
-func serve(start *conf.Draft, stdout, stderr io.Writer) error {
-	s := start.Settings()
+func serve(d *conf.Draft, o control.Options, stderr io.Writer) error {
+	s := d.Settings()
 	log := control.NewLog(stderr)
 	var child *daemon.Child
 	if !s.Process.Foreground {
@@ -91,9 +107,11 @@ func serve(start *conf.Draft, stdout, stderr io.Writer) error {
 			log = control.NewLog(io.Discard)
 		}
 	}
-	c, err := open(start, log, stdout)
-	child.Ready(err)
+	o.Log = log
+	o.Tell = (&supervision{child: child, log: log}).tell
+	c, err := open(d, o)
 	if err != nil {
+		child.Ready(err)
 		return err
 	}
 	err = c.Run()
@@ -104,16 +122,20 @@ func serve(start *conf.Draft, stdout, stderr io.Writer) error {
 }
 
 // open does all that can fail and all that needs privileges, and gives those up. Nobody has been served when it returns.
-func open(start *conf.Draft, log *control.Log, stdout io.Writer) (*control.Control, error) {
-	s := start.Settings()
+func open(d *conf.Draft, o control.Options) (*control.Control, error) {
+	s := d.Settings()
 	if _, err := daemon.RaiseFileLimit(); err != nil {
-		log.Warn("fewer connections are possible", "err", err)
+		o.Log.Warn("fewer connections are possible", "err", err)
 	}
 	user, owner, err := account(s.Process.User)
 	if err != nil {
 		return nil, err
 	}
-	c, err := control.New(start, control.Options{Log: log, Stdout: stdout, Owner: owner, Version: version.String()})
+	o.Owner = owner
+	if o.Watchdog, err = daemon.Watchdog(); err != nil {
+		return nil, err
+	}
+	c, err := control.New(d, o)
 	if err != nil {
 		return nil, err
 	}

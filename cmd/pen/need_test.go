@@ -24,7 +24,11 @@ func need(sc *scenario, args []string) (string, error) {
 var installing sync.Mutex // apt-get does not like company
 
 // packageOf names the packages that are not called like their program.
-var packageOf = map[string]string{"named": "bind9", "dig": "bind9-dnsutils"}
+var packageOf = map[string]string{
+	"named": "bind9", "dig": "bind9-dnsutils",
+	"systemd-analyze": "systemd", "systemd-socket-activate": "systemd", "systemd-sysusers": "systemd", "systemd-tmpfiles": "systemd",
+	"xmllint": "libxml2-utils",
+}
 
 // ensure installs a program that is missing, as root where there is apt.
 func ensure(name string) error {

@@ -73,6 +73,7 @@ func startPen(sc *scenario, args []string) (string, error) {
 	}
 	cmd := exec.Command(line[0], append(line[1:], args...)...)
 	cmd.Dir = sc.ts.Getenv("WORK")
+	cmd.Env = append(os.Environ(), sc.environ...)
 	cmd.Stderr = &p.stderr
 	cmd.Stdout = &p.stderr
 	if err := cmd.Start(); err != nil {

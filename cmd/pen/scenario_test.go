@@ -91,6 +91,10 @@ func commands() map[string]command {
 		// prometheus_test.go
 		"asked": asked,
 
+		// service_test.go
+		"supervise": supervise,
+		"told":      told,
+
 		// terminal_test.go
 		"terminal": startTerminal,
 		"screen":   screen,
@@ -125,6 +129,8 @@ type scenario struct {
 	loads     map[string]*load
 	browsers  map[string]*browser
 	terminals map[string]*terminal
+	manager   *manager
+	environ   []string     // of the programs that pen starts, beside what the test has
 	printed   string       // by the last command
 	record    bytes.Buffer // what every command printed, for the comparison of two programs
 }
@@ -254,6 +260,9 @@ func (sc *scenario) end() {
 	}
 	for _, b := range sc.backends {
 		b.stop()
+	}
+	if sc.manager != nil {
+		sc.manager.conn.Close()
 	}
 }
 

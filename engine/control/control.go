@@ -36,7 +36,14 @@ type Options struct {
 	Stdout  io.Writer // takes the replies of commands that are read from files, as in pen
 	Owner   Owner     // of a Unix control socket
 	Version string    // of pen
+
+	Sockets  engine.Passed           // were opened by who started pen
+	Tell     func(Condition, string) // tells who started pen how it is and, in a line, what it does; nil = nobody wants to know
+	Watchdog time.Duration           // how long pen may be silent before it counts as dead; 0 = forever
 }
+
+// Pass takes over sockets that were opened for pen by who started it.
+func Pass(files []*os.File) (engine.Passed, error) { return engine.Pass(files) }
 
 // Control is the control plane. After Run has been called everything but the fields marked otherwise belongs to the
 // control goroutine.
@@ -76,20 +83,23 @@ func Check(s *conf.Settings) error {
 // [Control.Run].
 func New(start *conf.Draft, o Options) (*Control, error) {
 	s := start.Settings()
-	e, err := engine.New(s)
+	e, err := engine.New(s, o.Sockets...)
 	if err != nil {
 		return nil, err
 	}
 	c := &Control{Options: o, start: start, settings: s, engine: e, penctl: newPenctl(), logs: newLogs(o.Log),
 		prober: newProber(e.Troubles()), reasons: map[int32]string{}}
 	c.Log.SetDebug(s.Process.Debug)
-	c.socket = seat{name: "control", owner: o.Owner, serve: c.penctl.serve}
+	c.socket = seat{name: "control", owner: o.Owner, passed: o.Sockets, serve: c.penctl.serve}
 	c.web = newWeb(c)
 	if err := c.openSockets(s); err != nil {
 		return nil, err
 	}
 	c.adopt(s)
 	c.notify()
+	for _, socket := range o.Sockets.Unused() {
+		c.Log.Warn("a socket that was passed has no service that listens there: its clients will wait forever", "socket", socket)
+	}
 	return c, nil
 }
 
@@ -147,6 +157,8 @@ func (c *Control) announce() {
 
 // loop is the control goroutine.
 func (c *Control) loop() {
+	c.tell(Ready, c.summary())
+	watchdog := c.watchdog()
 	for {
 		select {
 		case call := <-c.penctl.calls:
@@ -157,6 +169,8 @@ func (c *Control) loop() {
 			c.Log.Log(context.Background(), debugLevel(e.Level), e.Message)
 		case changes := <-c.prober.changes:
 			c.found(changes)
+		case <-watchdog:
+			c.alive()
 		case <-c.stopped:
 			c.prober.stop()
 			c.socket.close()
@@ -308,6 +322,7 @@ func (c *Control) end(drain time.Duration) {
 	if c.stopped != nil {
 		return
 	}
+	c.tell(Ending, "")
 	c.Log.Debug("ending", "drain", drain, "pid", os.Getpid())
 	c.web.ready.Store(false)
 	stopped := make(chan struct{})

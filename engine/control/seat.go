@@ -4,6 +4,8 @@ import (
 	"errors"
 	"net"
 	"syscall"
+
+	"pen/engine"
 )
 
 // seat is a listening socket of the control plane that moves while pen runs. The control goroutine owns it. To move it
@@ -11,6 +13,7 @@ import (
 type seat struct {
 	name     string // the command that says where it is
 	owner    Owner  // of a Unix socket
+	passed   engine.Passed
 	serve    func(net.Listener)
 	place    place
 	listener net.Listener // nil = none
@@ -39,12 +42,20 @@ func (s *seat) open(to place) (net.Listener, error) {
 	if to == s.place {
 		return s.listener, nil
 	}
-	ln, err := to.open(s.owner, s.name)
+	ln, err := s.make(to)
 	if s.listener == nil || !errors.Is(err, syscall.EADDRINUSE) {
 		return ln, err
 	}
 	s.listener.Close()
 	s.listener = nil
+	return s.make(to)
+}
+
+// make takes the socket that was passed for a place, or makes one.
+func (s *seat) make(to place) (net.Listener, error) {
+	if ln, err := s.passed.Listener(to.network, to.address); ln != nil || err != nil {
+		return ln, err
+	}
 	return to.open(s.owner, s.name)
 }
 
@@ -53,12 +64,14 @@ func (s *seat) open(to place) (net.Listener, error) {
 func (s *seat) stay(to place, ln net.Listener) (err error) {
 	if to != s.place && ln != nil {
 		ln.Close()
-		to.remove()
+		if !s.passed.Has(to.network, to.address) {
+			to.remove()
+		}
 	}
 	if s.listener != nil || s.place.network == "" {
 		return nil
 	}
-	if s.listener, err = s.place.open(s.owner, s.name); err != nil {
+	if s.listener, err = s.make(s.place); err != nil {
 		s.place = place{}
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/pprof"
+	"strings"
 	"syscall"
 
 	"pen/conf"
@@ -49,7 +50,8 @@ func (c *Control) signal(sig os.Signal) {
 	c.Log.Debug("signal", "name", sig.String())
 	switch sig {
 	case syscall.SIGHUP:
-		c.reload()
+		c.tell(Reloading, "")
+		c.tell(Ready, c.reload())
 	case syscall.SIGUSR1:
 		c.stats()
 	case syscall.SIGTERM, syscall.SIGINT:
@@ -58,8 +60,8 @@ func (c *Control) signal(sig os.Signal) {
 }
 
 // reload opens the log files again by their names, as they may have been renamed, and reads the configuration file again,
-// as one change. A file with an error changes nothing.
-func (c *Control) reload() {
+// as one change. A file with an error changes nothing. The result says in a line how it went.
+func (c *Control) reload() string {
 	if err := c.OpenLogs(); err != nil {
 		c.Log.Error("the logs stay where they were", "err", err)
 	}
@@ -68,7 +70,7 @@ func (c *Control) reload() {
 	}
 	file := c.settings.Process.ConfigFile
 	if file == "" {
-		return
+		return c.summary()
 	}
 	c.engine.Refresh()
 	var replies bytes.Buffer
@@ -81,10 +83,12 @@ func (c *Control) reload() {
 	if err != nil {
 		c.complain(err)
 		c.Log.Error("the configuration has not been changed")
-		return
+		first, _, _ := strings.Cut(err.Error(), "\n")
+		return "the configuration has not been changed: " + first
 	}
 	c.Stdout.Write(replies.Bytes()) // as pen does; nobody may be there to read it
 	d.Finish(runtime{c.engine, c})
+	return c.summary()
 }
 
 // stats writes the web statistics to their file if there is one, else a report to the log.

@@ -63,7 +63,7 @@ func newWeb(c *Control) *web {
 		MaxHeaderBytes: webHeadBytes, ConnState: w.crowd.note,
 		ErrorLog: log.New(io.Discard, "", 0), // what is wrong with clients is not our news
 	}
-	w.seat = seat{name: "metrics", owner: c.Owner, serve: w.serveOn}
+	w.seat = seat{name: "metrics", owner: c.Owner, passed: c.Sockets, serve: w.serveOn}
 	return w
 }
 
