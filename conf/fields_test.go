@@ -50,6 +50,8 @@ func other(v reflect.Value) {
 	switch {
 	case v.Type() == reflect.TypeFor[time.Duration]():
 		v.SetInt(v.Int() + int64(time.Second))
+	case v.Type() == reflect.TypeFor[[]string]():
+		v.Set(reflect.ValueOf([]string{"a file", "another"}))
 	case v.Kind() == reflect.Slice:
 		other(v.Index(0))
 	case v.Kind() == reflect.Uint8:

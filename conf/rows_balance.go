@@ -55,8 +55,8 @@ var balanceCommands = []*Command{
 		kind: toggle(func(_ *Settings, v *Service) *bool { return &v.Balance.RoundRobin }),
 	},
 	{
-		Name: "server", Args: "N acl|address|port|max|hard|blacklist|weight|prio|proxy_protocol|probe|ready|drain|maint [VALUE] ...",
-		Help:       "Change the given properties of server N, blacklist it for a number of seconds, take it out by drain or maint, bring it back by ready, tell it who the client is by a PROXY header v1, v2 or none, or probe it by KIND, none or default.",
+		Name: "server", Args: "N acl|address|port|max|hard|blacklist|weight|prio|proxy_protocol|tls|probe|ready|drain|maint [VALUE] ...",
+		Help:       "Change the given properties of server N, blacklist it for a number of seconds, take it out by drain or maint, bring it back by ready, tell it who the client is by a PROXY header v1, v2 or none, speak TLS to it by tls [verify CAFILE] [sni NAME] or not by tls off, or probe it by KIND, none or default.",
 		perService: true,
 		kind:       kind{set: setServer, lines: serverLines},
 	},
@@ -136,12 +136,20 @@ func setServer(c *call) error {
 	return nil
 }
 
-// setHealth takes the words of a server that are no pairs: its switch, and its probe, which goes on to the end of the
-// line. It returns the others.
+// setHealth takes the words of a server that are no pairs: its switch, tls with what belongs to it, and its probe, which
+// goes on to the end of the line. It returns the others.
 func (c *call) setHealth(s *Server, words []string) (pairs []string, err error) {
 	for i := 0; i < len(words); i++ {
 		if n := slices.Index(admins[:], words[i]); n >= 0 {
 			s.Admin = Admin(n)
+			continue
+		}
+		if words[i] == "tls" {
+			n, err := c.setServerTLS(s, words[i+1:])
+			if err != nil {
+				return nil, err
+			}
+			i += n
 			continue
 		}
 		if words[i] == "probe" {
@@ -195,7 +203,7 @@ func (c *call) setKey(s *Server, key, value string) (err error) {
 		}
 		s.Proxy = ProxyVersion(i)
 	default:
-		err = c.wrong("expected acl, address, port, max, hard, blacklist, weight, prio, proxy_protocol, probe, ready, drain or maint, not '%s'", clip(key))
+		err = c.wrong("expected acl, address, port, max, hard, blacklist, weight, prio, proxy_protocol, tls, probe, ready, drain or maint, not '%s'", clip(key))
 	}
 	return err
 }
@@ -246,6 +254,9 @@ func serverLines(_ *Command, _ *Settings, v *Service) []string {
 		}
 		if s.Proxy != ProxyNone {
 			lines = append(lines, "server "+strconv.Itoa(i)+" proxy_protocol "+s.Proxy.String())
+		}
+		if s.TLS.On {
+			lines = append(lines, "server "+strconv.Itoa(i)+s.TLS.words())
 		}
 		if s.Probe.Kind != "" {
 			lines = append(lines, "server "+strconv.Itoa(i)+" probe "+s.Probe.words())

@@ -7,14 +7,6 @@ var laterCommands = []*Command{
 		Name: "http", Help: "Add X-Forwarded-For to HTTP requests.", NoHelp: "Add nothing to HTTP requests.",
 		Later: true, perService: true, kind: absent("no http"),
 	},
-	{Name: "ssl_ciphers", Args: "CIPHERS", Help: "Choose the ciphers of TLS.", Later: true, kind: absent("")},
-	{
-		Name: "ssl_client_renegotiation_interval", Args: "SECONDS", Help: "Limit how often a client may renegotiate TLS.",
-		Later: true, kind: absent(""),
-	},
-	{Name: "ssl_ocsp_response", Args: "FILE", Help: "Staple an OCSP response from a file.", Later: true, kind: absent("")},
-	{Name: "ssl_option", Args: "OPTION", Help: "Turn versions of TLS off.", Later: true, kind: absent("")},
-	{Name: "ssl_sni_path", Args: "DIRECTORY", Help: "Choose certificates by the name that the client asks for.", Later: true, kind: absent("")},
 	{
 		Name: "tarpit_acl", Args: "[N]", Help: "Answer for addresses on access list N that nobody has.",
 		Later: true, kind: absent(""), reply: sayTarpit,

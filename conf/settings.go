@@ -70,6 +70,7 @@ type Service struct {
 	Proxy     Proxy
 	Routes    []Route // route: replaced as a whole, never changed in place
 	Flow      Flow
+	TLS       TLS
 	ClientACL int    // client_acl: index into Settings.ACL
 	Dummy     bool   // dummy: answer as a web server, without servers
 	Idlers    int    // idlers: idle connections to the servers that are kept open
@@ -145,6 +146,7 @@ type Server struct {
 	Admin   Admin
 	Proxy   ProxyVersion
 	Probe   Probe // Kind "" = as Health.Probe, NoProbe = not probed
+	TLS     ServerTLS
 }
 
 // Default returns pen's defaults, with one empty service named "default".
@@ -175,6 +177,7 @@ func (s *Settings) Clone() *Settings {
 	for i, v := range s.Services {
 		w := *v
 		w.Servers = slices.Clone(v.Servers)
+		w.TLS = v.TLS.clone()
 		c.Services[i] = &w
 	}
 	return &c

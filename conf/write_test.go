@@ -45,6 +45,10 @@ var goldens = map[string][]string{
 		"server 3 maint probe exec '/bin/test -e /run/app'", "server 2 drain proxy_protocol v2 probe none", "proxy_protocol accept 4",
 		"route sni *.Example.com server 0 3", "route alpn acme-tls/1 server 2", "route default server 1",
 		"server 0 address www1 port 80 max 10 hard 12 weight 3 prio 4 acl 5", "server 2 address 2001:db8::2 port 81", "server 3 address '/run/an app'",
+		"ssl_alpn h2 http/1.1", "ssl_ca_dir /etc/ssl/certs", "ssl_ca_file /etc/pen/ca.pem", "ssl_cert '/etc/pen/our ecdsa.pem' /etc/pen/rsa.pem",
+		"ssl_ciphers HIGH:!aNULL", "ssl_crl /etc/pen/crl.pem", "ssl_key /etc/pen/rsa.key", "ssl_ocsp fetch",
+		"ssl_ocsp_response /etc/pen/ocsp.der", "ssl_option no_tlsv1.2", "ssl_protocol tls1.3", "ssl_session_tickets off", "ssl_sni_path /etc/pen/sni",
+		"ssl_ticket_key /etc/pen/ticket.key", "ssl_verify required", "server 0 tls verify '/etc/pen/server ca.pem' sni www.example", "server 2 tls",
 		"source 192.0.2.1", "status_admin '/etc/pen token'", "stubborn", "tcp_fastclose both", "tcp_nodelay", "timeout 5", "tracking 60", "user pen", "web_stats /run/pen.html", "weight",
 		"service mail", "listen 25", "server 0 address mx port 25 weight 9", "log '/var/log/it''s mail'", "service web", "hash",
 	},
@@ -151,7 +155,7 @@ func randomSettings(r *rand.Rand) *Settings {
 		list := strings.Fields(words)
 		return list[r.IntN(len(list))]
 	}
-	const keys = "acl address port max hard weight prio drain probe"
+	const keys = "acl address port max hard weight prio drain tls probe"
 	probes := []string{"tcp", "tls host a.b port 7", "http / expect 2xx", "dns a.b timeout 0.123", "udp 00ff rise 7", "smtp fall 9", "exec x interval 60"}
 	for range r.IntN(150) {
 		row := table[r.IntN(len(table))]
@@ -192,7 +196,7 @@ func randomSettings(r *rand.Rand) *Settings {
 func TestWriteCoversTheSettings(t *testing.T) {
 	base := func() *Settings {
 		s := Default()
-		s.Services[0].Servers = []Server{{Address: "www", Probe: NewProbe("tcp")}}
+		s.Services[0].Servers = []Server{{Address: "www", Probe: NewProbe("tcp"), TLS: ServerTLS{On: true}}}
 		s.Services[0].Health.Probe = NewProbe("tcp")
 		s.Services[0].Limit = Limit{Queue: 1, QueueTime: time.Second, Rate: 1, RateTime: time.Second, Tarpit: true, TarpitTime: time.Second}
 		s.Services[0].AccessLog.To = "syslog" // without it JSON means nothing

@@ -139,6 +139,14 @@ func Check(s *conf.Settings) error {
 	return err
 }
 
+// Check does the same while the engine works: keys that may not be read any more are those that it has.
+func (e *Engine) Check(s *conf.Settings) error {
+	g := newRegistry()
+	g.reread = true
+	_, err := g.compile(s, e.plan.Load())
+	return err
+}
+
 // Refresh has the next Publish look host names up again and read the database of countries again. A name that then can't
 // be resolved keeps its address.
 func (e *Engine) Refresh() {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"pen/conf"
+	"pen/engine/certs"
 )
 
 // plan is a configuration compiled for the reactors: names resolved, lists compiled, listeners open. It never changes
@@ -29,6 +30,7 @@ type service struct {
 	emergency *place  // nil = none
 	abuse     *place  // nil = none
 	source    *address
+	tls       *certs.Front // nil = clients speak no TLS
 	acl       *conf.Matcher
 	trusted   *conf.Matcher // whose PROXY headers count
 	logNet    bool          // the request log goes to a penlogd
@@ -57,6 +59,18 @@ func (p *plan) listening(reactor, fd int) *service {
 	for _, v := range p.services {
 		if v.sockets != nil && v.sockets[reactor] == fd {
 			return v
+		}
+	}
+	return nil
+}
+
+// named returns the service of a name, nil if there is none. A nil plan has none.
+func (p *plan) named(name string) *service {
+	if p != nil {
+		for _, v := range p.services {
+			if v.conf.Name == name {
+				return v
+			}
 		}
 	}
 	return nil
@@ -142,7 +156,7 @@ func (g *registry) compile(s *conf.Settings, old *plan) (*plan, error) {
 		return nil, err
 	}
 	for _, c := range s.Services {
-		v, err := g.compileService(p, c)
+		v, err := g.compileService(p, old, c)
 		if err != nil {
 			if len(s.Services) > 1 {
 				err = fmt.Errorf("service %s: %w", c.Name, err)
@@ -173,7 +187,7 @@ func (g *registry) compileLists(p, old *plan) (err error) {
 	return nil
 }
 
-func (g *registry) compileService(p *plan, c *conf.Service) (*service, error) {
+func (g *registry) compileService(p, old *plan, c *conf.Service) (*service, error) {
 	if err := streamsOnly(c); err != nil {
 		return nil, err
 	}
@@ -181,8 +195,15 @@ func (g *registry) compileService(p *plan, c *conf.Service) (*service, error) {
 	seen := map[string]int{}
 	_, _, v.logNet = conf.LogAddress(c.Log)
 	var err error
+	was := old.named(c.Name)
+	if v.tls, err = compileTLS(&c.TLS, was); err != nil {
+		return nil, err
+	}
 	for i := range c.Servers {
-		if err = g.compilePlace(p, v, i, seen); err != nil {
+		if err = g.compilePlace(p, v, i, seen); err == nil {
+			err = v.places[i].compileTLS(&c.Servers[i], was)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("server %d: %w", i, err)
 		}
 	}
@@ -217,6 +238,10 @@ func streamsOnly(c *conf.Service) error {
 		return errors.New("dummy: it answers streams, not datagrams; turn off dummy or udp")
 	case c.Idlers > 0:
 		return errors.New("idlers: there are no idle connections for datagrams; set idlers to 0 or turn off udp")
+	case c.TLS.On():
+		return errors.New("ssl_cert, ssl_sni_path: TLS needs streams, not datagrams; unset them or turn off udp")
+	case slices.ContainsFunc(c.Servers, func(s conf.Server) bool { return s.TLS.On }):
+		return errors.New("server: TLS needs streams, not datagrams; say tls off or turn off udp")
 	}
 	return nil
 }

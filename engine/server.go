@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"pen/conf"
+	"pen/engine/certs"
 )
 
 // server is what all reactors share about a server. It is found again by its address when the configuration changes,
@@ -83,6 +84,7 @@ type place struct {
 	slow    int64 // slow_start, in nanoseconds
 	proxy   conf.ProxyVersion
 	acl     *conf.Matcher
+	tls     *certs.Upstream // nil = no TLS is spoken to it
 }
 
 // Indices of the servers that have no number.

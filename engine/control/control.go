@@ -71,11 +71,13 @@ const rootMessage = "Won't open control port running as root; use -u to run as d
 var errEnding = errors.New("pen is ending: nothing can be changed any more")
 
 // Check says whether pen could work by s, as far as this can be known without opening anything.
-func Check(s *conf.Settings) error {
+func Check(s *conf.Settings) error { return check(s, engine.Check) }
+
+func check(s *conf.Settings, compile func(*conf.Settings) error) error {
 	if _, err := placeOf(s); err != nil {
 		return err
 	}
-	return engine.Check(s)
+	return compile(s)
 }
 
 // New makes an engine by the settings of start, opens the listeners and the control socket, as the account that pen was
@@ -201,7 +203,7 @@ func (c *Control) command(line string) []byte {
 // draft begins a change.
 func (c *Control) draft() *conf.Draft {
 	d := conf.NewDraft(c.settings, runtime{c.engine, c})
-	d.Compile = Check
+	d.Compile = func(s *conf.Settings) error { return check(s, c.engine.Check) }
 	return d
 }
 
