@@ -173,7 +173,7 @@ func mdocItem(name, args string) string {
 	return text + "\n.Xc\n"
 }
 
-var mdocToken = regexp.MustCompile(`\s+|[A-Z][A-Z0-9]*|[a-z_0-9]+|\.\.\.|.`)
+var mdocToken = regexp.MustCompile(`\s+|[A-Z][A-Z0-9]*|[a-z_0-9]+(?:\.[a-z0-9]+)*|\.\.\.|.`)
 
 // mdocWords translates operands as they stand in help: [X] may be missing, capitals stand for something, small letters
 // for themselves.
