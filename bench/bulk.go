@@ -3,8 +3,10 @@
 package main
 
 import (
+	"crypto/tls"
 	"io"
 	"net"
+	"slices"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -86,22 +88,35 @@ func (r *originRole) serveBulk() error {
 		size = streamChunk
 	}
 	text := replyText(size)
+	if listener, err = r.secured(listener); err != nil {
+		return err
+	}
 	for {
 		c, err := listener.Accept()
 		if err != nil {
 			return err
 		}
-		go r.carry(c.(*net.TCPConn), text)
+		go r.carry(c, text)
 	}
 }
 
+// secured makes the origin speak TLS if it has a certificate: then it stands in for a proxy.
+func (r *originRole) secured(l net.Listener) (net.Listener, error) {
+	if r.Certificate == (certificate{}) {
+		return l, nil
+	}
+	pair, err := tls.LoadX509KeyPair(r.Certificate.Cert, r.Certificate.Key)
+	if err != nil {
+		return nil, err
+	}
+	return tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS13}), nil
+}
+
 // carry serves one connection until it ends; how it ends is the client's business.
-func (r *originRole) carry(c *net.TCPConn, text []byte) {
+func (r *originRole) carry(c net.Conn, text []byte) {
 	defer c.Close()
 	if r.Does == sink {
-		if d, err := newDrain(c, new(atomic.Int64)); err == nil {
-			d.take(-1)
-		}
+		swallow(c)
 		return
 	}
 	in := make([]byte, 0, kilobyte)
@@ -116,14 +131,34 @@ func (r *originRole) carry(c *net.TCPConn, text []byte) {
 			if _, err := c.Write(text); err != nil {
 				return
 			}
+			if r.Does == replyClose {
+				return
+			}
 			if r.Does != stream {
 				requests--
 			}
 		}
 		in = append(in[:0], in[length:]...)
 		if len(in) == cap(in) {
-			return // no request is that long
+			if len(in) >= maxRequest {
+				return
+			}
+			in = slices.Grow(in, len(in))
 		}
+	}
+}
+
+const maxRequest = 256 * kilobyte // bytes
+
+// swallow reads without end.
+func swallow(c net.Conn) {
+	tcp, plain := c.(*net.TCPConn)
+	if !plain {
+		io.Copy(io.Discard, c)
+		return
+	}
+	if d, err := newDrain(tcp, new(atomic.Int64)); err == nil {
+		d.take(-1)
 	}
 }
 
@@ -134,13 +169,25 @@ func (l *load) bulk() error {
 		if err != nil {
 			return err
 		}
-		flow := l.transfer
-		if l.Does == upload {
-			flow = l.push
-		}
-		go func() { l.failed(flow(c.(*net.TCPConn))) }()
+		go func() { l.failed(l.flow()(c.(*net.TCPConn))) }()
 	}
 	return nil
+}
+
+// flow is what one connection of bulk does.
+func (l *load) flow() func(*net.TCPConn) error {
+	switch {
+	case l.Key != noKey && l.Does == upload:
+		return l.send
+	case l.Key != noKey:
+		return l.receive
+	case l.Does == upload:
+		return func(c *net.TCPConn) error {
+			defer c.Close()
+			return l.push(c)
+		}
+	}
+	return l.transfer
 }
 
 // transfer asks and throws away the reply, again and again; an endless one just once.
@@ -167,8 +214,7 @@ func (l *load) transfer(c *net.TCPConn) error {
 }
 
 // push writes without end.
-func (l *load) push(c *net.TCPConn) error {
-	defer c.Close()
+func (l *load) push(c io.Writer) error {
 	chunk := make([]byte, streamChunk)
 	for {
 		n, err := c.Write(chunk)

@@ -21,7 +21,8 @@ const (
 	dialTimeout  = 5 * time.Second
 	replyTimeout = 10 * time.Second // for one connection of its own; far above any reply that is not lost
 	holdDialers  = 32               // connections opened at the same time for an idle test
-	settleTime   = time.Second      // between the last reply and the look at the memory of an idle test
+	holdBefore   = 64
+	settleTime   = time.Second // between the last reply and the look at the memory of an idle test
 
 	longestLatency = 10 * time.Second // longer ones count as this long
 	latencyDigits  = 3                // significant decimal digits of the histogram
@@ -38,6 +39,7 @@ type load struct {
 	failures  int64
 	failure   string // the first one
 	latency   *hdrhistogram.Histogram
+	held      []io.ReadWriter // quiet connections
 }
 
 // run puts the load on, measures, and leaves the connections to the end of the process.
@@ -46,20 +48,32 @@ func (r *loadRole) run() (Result, error) {
 	if r.Does == hold {
 		return l.idle()
 	}
-	start := l.requester
-	switch {
-	case r.Origin.Does == mirror:
-		start = l.askers
-	case r.Origin.bulk():
-		start = l.bulk
-	case r.Does == connect:
-		start = l.connectors
-	}
-	if err := start(); err != nil {
+	if err := l.starter()(); err != nil {
 		return Result{}, fmt.Errorf("%s: %w", r.Does, err)
 	}
 	time.Sleep(r.Warmup)
-	return l.measure()
+	result, err := l.measure()
+	if err == nil {
+		result.Calls = l.countCalls()
+	}
+	return result, err
+}
+
+// starter is what puts the load on.
+func (l *load) starter() func() error {
+	switch {
+	case l.Origin.Does == mirror:
+		return l.askers
+	case l.Origin.bulk():
+		return l.bulk
+	case l.Does == connect:
+		return l.connectors
+	case l.Does == handshake, l.Does == resume:
+		return l.handshakes
+	case l.Key != noKey, l.Rate > 0:
+		return l.asks
+	}
+	return l.requester
 }
 
 func newLoad(r *loadRole) *load {
@@ -94,6 +108,41 @@ func (l *load) measure() (Result, error) {
 		return result, fmt.Errorf("nothing came back; failures: %d %s", l.failures, l.failure)
 	}
 	return result, nil
+}
+
+// callsTime is for how long system calls are counted at most, after the measured time.
+const callsTime = 200 * time.Millisecond
+
+// countCalls counts the proxy's system calls for a moment.
+func (l *load) countCalls() (c Calls) {
+	if l.ProxyPID == 0 {
+		return c
+	}
+	counters, err := countCalls(family(l.ProxyPID))
+	if err != nil {
+		c.Why = err.Error()
+		return c
+	}
+	defer counters.close()
+	l.mu.Lock()
+	requests := l.requests
+	l.mu.Unlock()
+	l.setMeasuring(true)
+	bytes := l.bytes.Load()
+	before, err := counters.sum()
+	time.Sleep(min(callsTime, l.Duration))
+	after, err2 := counters.sum()
+	c.Bytes = l.bytes.Load() - bytes
+	l.setMeasuring(false)
+	if err = errors.Join(err, err2); err != nil {
+		c.Why = err.Error()
+		return c
+	}
+	c.Calls = after - before
+	l.mu.Lock()
+	c.Requests = l.requests - requests
+	l.mu.Unlock()
+	return c
 }
 
 func (l *load) setMeasuring(on bool) {
@@ -181,36 +230,39 @@ func ask(c netpoll.Connection) error {
 	return c.Writer().Flush()
 }
 
-// exchange connects, asks and reads the reply. The connection belongs to the caller.
-func (l *load) exchange() (netpoll.Connection, error) {
-	c, err := netpoll.DialConnection("tcp", l.Address, dialTimeout)
+// exchange connects, asks and reads the reply. The connection stays open.
+func (l *load) exchange() error {
+	w, err := dialWire(l.Address)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	c.SetReadTimeout(replyTimeout)
-	if err := ask(c); err != nil {
-		return nil, errors.Join(err, c.Close())
+	var c io.ReadWriter = w
+	if l.Key != noKey {
+		if c, err = shakeHands(w, l.Key, nil); err != nil {
+			return err
+		}
 	}
-	if _, err := c.Reader().Next(l.Origin.Size); err != nil {
-		return nil, errors.Join(err, c.Close())
+	if _, err := c.Write(requestOf(l.Ask)); err != nil {
+		return err
 	}
-	return c, c.Reader().Release()
+	if _, err := io.CopyN(io.Discard, c, int64(l.Origin.Size)); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	l.held = append(l.held, c)
+	l.mu.Unlock()
+	return nil
 }
 
-// idle opens the connections, proves that each works, and looks at the memory when all are quiet.
-func (l *load) idle() (Result, error) {
-	before, err := l.usage()
-	if err != nil {
-		return Result{}, err
-	}
-	begin := time.Now()
+// exchanges does so many of them.
+func (l *load) exchanges(n int) {
 	var open atomic.Int64
 	var dialers sync.WaitGroup
 	for range holdDialers {
 		dialers.Go(func() {
-			for open.Add(1) <= int64(l.Conns) {
+			for open.Add(1) <= int64(n) {
 				start := time.Now()
-				if _, err := l.exchange(); err != nil {
+				if err := l.exchange(); err != nil {
 					l.failed(err)
 					continue
 				}
@@ -218,8 +270,20 @@ func (l *load) idle() (Result, error) {
 			}
 		})
 	}
-	l.setMeasuring(true)
 	dialers.Wait()
+}
+
+// idle opens the connections, proves that each works, and looks at the memory when all are quiet. A few come before the
+// measured ones: what a proxy needs for its first connections is not what each costs.
+func (l *load) idle() (Result, error) {
+	l.exchanges(holdBefore)
+	before, err := l.usage()
+	if err != nil {
+		return Result{}, err
+	}
+	begin := time.Now()
+	l.setMeasuring(true)
+	l.exchanges(l.Conns)
 	time.Sleep(settleTime)
 	after, err := l.usage()
 	if err != nil {
@@ -238,7 +302,7 @@ func (l *load) idle() (Result, error) {
 // usage is what the processes have used up to now.
 type usage struct {
 	proxy, origin, load threadTime
-	rss                 int64 // bytes of the proxy
+	memory              memory // of the proxy
 }
 
 func (l *load) usage() (u usage, err error) {
@@ -249,12 +313,12 @@ func (l *load) usage() (u usage, err error) {
 		if p.pid == 0 {
 			continue
 		}
-		if *p.to, err = cpuTime(p.pid); err != nil {
+		if *p.to, err = cpuTimes(family(p.pid)); err != nil {
 			return u, err
 		}
 	}
 	if l.ProxyPID != 0 {
-		u.rss, err = residentBytes(l.ProxyPID)
+		u.memory, err = memoryOf(family(l.ProxyPID))
 	}
 	return u, err
 }
@@ -265,6 +329,6 @@ func (u usage) since(start usage) Result {
 		ProxyWait: u.proxy.waited - start.proxy.waited,
 		OriginCPU: u.origin.ran - start.origin.ran,
 		LoadCPU:   u.load.ran - start.load.ran,
-		ProxyRSS:  u.rss, ProxyRSSOff: start.rss,
+		ProxyRSS:  u.memory.resident, ProxyOwn: u.memory.own, ProxyOwnOff: start.memory.own,
 	}
 }

@@ -15,7 +15,7 @@ import (
 )
 
 func TestRecording(t *testing.T) {
-	l := newLoad(&loadRole{Client: Client{keepAlive, 2}})
+	l := newLoad(&loadRole{Client: Client{Does: keepAlive, Conns: 2}})
 	l.replied(time.Now())
 	if !l.silent(0) {
 		t.Error("a reply before the measured time counts")
@@ -37,7 +37,7 @@ func TestRecording(t *testing.T) {
 }
 
 func TestSilentGivesUp(t *testing.T) {
-	l := newLoad(&loadRole{Client: Client{keepAlive, 2}})
+	l := newLoad(&loadRole{Client: Client{Does: keepAlive, Conns: 2}})
 	for _, want := range []bool{true, false} {
 		l.failed(io.EOF)
 		if got := l.silent(0); got != want {

@@ -26,7 +26,18 @@ type Result struct {
 	OriginCPU   time.Duration `json:"origin_cpu_ns"`
 	LoadCPU     time.Duration `json:"load_cpu_ns"`
 	ProxyRSS    int64         `json:"proxy_rss"`       // bytes, at the end
-	ProxyRSSOff int64         `json:"proxy_rss_start"` // bytes, before the first connection
+	ProxyOwn    int64         `json:"proxy_own"`       // bytes of it that are not pages of its files
+	ProxyOwnOff int64         `json:"proxy_own_start"` // at the beginning
+	Rate        float64       `json:"rate,omitempty"`  // requests per second that were sent whatever came back; 0 = each after a reply
+	Calls       Calls         `json:"calls"`
+}
+
+// Calls are the proxy's system calls, counted for a moment after the measured time.
+type Calls struct {
+	Calls    int64  `json:"calls"`
+	Requests int64  `json:"requests"` // complete replies meanwhile
+	Bytes    int64  `json:"bytes"`
+	Why      string `json:"why,omitempty"` // they could not be counted
 }
 
 // Latency are the quantiles of the time from sending a request (or connecting) to the end of its reply.
@@ -79,8 +90,14 @@ var (
 	rss  = Metric{"RSS MB", "rss-B", lower, mega, func(s Sample) (float64, bool) {
 		return positive(float64(s.ProxyRSS)/mega, true)
 	}}
-	rssPerConn = Metric{"growth KB/conn", "growth-B/conn", lower, kilo, func(s Sample) (float64, bool) {
-		return div(float64(s.ProxyRSS-s.ProxyRSSOff)/kilo, float64(s.Requests))
+	growthPerConn = Metric{"growth KB/conn", "growth-B/conn", lower, kilo, func(s Sample) (float64, bool) {
+		return div(float64(s.ProxyOwn-s.ProxyOwnOff)/kilo, float64(s.Requests))
+	}}
+	callsPerRequest = Metric{"calls/req", "calls/req", lower, 1, func(s Sample) (float64, bool) {
+		return positive(div(float64(s.Calls.Calls), float64(s.Calls.Requests)))
+	}}
+	callsPerMB = Metric{"calls/MB", "calls/MB", lower, 1, func(s Sample) (float64, bool) {
+		return positive(div(float64(s.Calls.Calls), float64(s.Calls.Bytes)/mega))
 	}}
 	proxyBusy = Metric{"proxy %", "proxy-%", lower, 1, func(s Sample) (float64, bool) {
 		return positive(div(100*s.ProxyCPU.Seconds(), s.Elapsed.Seconds()))

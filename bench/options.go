@@ -22,8 +22,9 @@ type Options struct {
 	Duration time.Duration // measured time of one sample
 	Warmup   time.Duration // load before the measured time
 	Layout   string
-	Pen      string // path of the pen under test
-	Out      string // JSON file; empty = none
+	Rate     float64 // requests per second of the tests at half load; 0 = find out
+	Pen      string  // path of the pen under test
+	Out      string  // JSON file; empty = none
 	List     bool
 }
 
@@ -46,6 +47,7 @@ func parseOptions(args []string) (Options, error) {
 	f.DurationVarP(&o.Duration, "duration", "d", 2*time.Second, "measured time of one sample")
 	f.DurationVar(&o.Warmup, "warmup", 500*time.Millisecond, "load before the measured time")
 	f.StringVarP(&o.Layout, "layout", "l", "1:0", "cores of the proxy : cores of load and origin, e.g. 1:0 or 2,3:0,1")
+	f.Float64Var(&o.Rate, "rate", 0, "requests per second of the tests at a fixed rate; 0 = half of what the slowest reaches")
 	f.StringVar(&o.Pen, "pen", "bin/pen", "the pen under test")
 	f.StringVarP(&o.Out, "out", "o", "", "write all figures to this JSON file, and for benchstat to the same name with .txt")
 	f.BoolVar(&o.List, "list", false, "list tests and peers")
@@ -63,6 +65,8 @@ func parseOptions(args []string) (Options, error) {
 		return o, fmt.Errorf("--rounds %d: at least 1 expected; %w", o.Rounds, errUsage)
 	case o.Duration < minDuration:
 		return o, fmt.Errorf("--duration %v: at least %v expected; %w", o.Duration, minDuration, errUsage)
+	case o.Rate < 0:
+		return o, fmt.Errorf("--rate %v: not below 0; %w", o.Rate, errUsage)
 	case o.Warmup < 0:
 		return o, fmt.Errorf("--warmup %v: not below 0; %w", o.Warmup, errUsage)
 	}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"strings"
 
 	"github.com/cloudwego/netpoll"
 	"golang.org/x/sys/unix"
@@ -19,6 +20,16 @@ var (
 	headEnd      = []byte("\r\n\r\n")
 	forwardedFor = []byte("\nx-forwarded-for:")
 )
+
+// requestOf returns a request of so many bytes, at least the usual ones.
+func requestOf(size int) []byte {
+	const padding, end = "X-Padding: ", "\r\n"
+	if size <= len(requestText) {
+		return []byte(requestText)
+	}
+	line := padding + strings.Repeat("x", max(0, size-len(requestText)-len(padding)-len(end))) + end
+	return []byte(strings.TrimSuffix(requestText, end) + line + end)
+}
 
 // replyText returns a reply of size bytes, head and body together; at least its head. The length has a fixed width.
 func replyText(size int) []byte {
@@ -43,7 +54,7 @@ func (r *originRole) serve() error {
 	if r.Does == mirror {
 		return r.serveDatagrams()
 	}
-	if r.bulk() {
+	if r.bulk() || r.Certificate != (certificate{}) {
 		return r.serveBulk()
 	}
 	onPoller()

@@ -56,7 +56,7 @@ func TestTablesAreSound(t *testing.T) {
 			t.Errorf("peer %+v: name and help are needed, and the name once", p)
 		}
 		names[p.Name] = true
-		if p.Rival && (p.Program == "" || p.Can&canMemory == 0) {
+		if p.Rival != 0 && (p.Program == "" || p.Can&canMemory == 0) {
 			t.Errorf("%s: a rival is a program", p.Name)
 		}
 		if p.Program != "" && len(p.Version) == 0 {

@@ -58,15 +58,6 @@ func parseSchedstat(text []byte) (threadTime, error) {
 	return t, nil
 }
 
-// residentBytes returns the memory of a process: pages of its own and shared ones alike.
-func residentBytes(pid int) (int64, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return 0, err
-	}
-	return parseStatus(text, "VmRSS")
-}
-
 var errNoField = errors.New("no such field")
 
 // parseStatus reads a size in kB from /proc/PID/status or /proc/meminfo and returns bytes.

@@ -81,9 +81,9 @@ func TestOwnCosts(t *testing.T) {
 	if err != nil || used.ran <= 0 {
 		t.Errorf("cpuTime of ourselves: %v, %v; want some", used, err)
 	}
-	bytes, err := residentBytes(os.Getpid())
-	if err != nil || bytes <= 0 {
-		t.Errorf("residentBytes of ourselves: %v, %v; want some", bytes, err)
+	held, err := memoryOf([]int{os.Getpid()})
+	if err != nil || held.own <= 0 || held.resident <= held.own {
+		t.Errorf("memoryOf ourselves: %+v, %v; want some of our own, and our program beside it", held, err)
 	}
 	const nobody = 1 << 30 // above pid_max
 	if _, err := cpuTime(nobody); err == nil {

@@ -7,10 +7,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -120,8 +122,8 @@ func accepts(address string) error {
 }
 
 // startOrigin starts the origin of a test and returns its address.
-func startOrigin(onCores []int, files int, o Origin) (*process, string, error) {
-	c, err := command(onCores, files, "", roleCommand, role{Origin: &originRole{o}}.String())
+func startOrigin(onCores []int, files int, o originRole) (*process, string, error) {
+	c, err := command(onCores, files, "", roleCommand, role{Origin: &o}.String())
 	if err != nil {
 		return nil, "", err
 	}
@@ -144,6 +146,36 @@ func startOrigin(onCores []int, files int, o Origin) (*process, string, error) {
 		return nil, "", fmt.Errorf("origin: %w %s", err, p.stderr.String())
 	}
 	return p, strings.TrimSpace(line), nil
+}
+
+// runLoads runs the load client, and beside it another one that is not measured if there is one. That is a process of
+// its own, so that the two do not wait for each other.
+func runLoads(ctx context.Context, onCores []int, files int, l loadRole, beside *Client) (Result, error) {
+	if beside == nil {
+		return runLoad(ctx, onCores, files, l)
+	}
+	other := l
+	other.Client, other.Warmup, other.Duration, other.ProxyPID = *beside, 0, l.Warmup+l.Duration+callsTime, 0
+	type outcome struct {
+		Result
+		err error
+	}
+	ended := make(chan outcome, 1)
+	go func() {
+		runtime.LockOSThread() // which the child dies with
+		r, err := runLoad(ctx, onCores, files, other)
+		ended <- outcome{r, err}
+	}()
+	result, err := runLoad(ctx, onCores, files, l)
+	second := <-ended
+	if second.err != nil {
+		return result, errors.Join(err, fmt.Errorf("beside: %w", second.err))
+	}
+	result.Failures += second.Failures
+	if result.Failure == "" {
+		result.Failure = second.Failure
+	}
+	return result, err
 }
 
 // runLoad runs the load client until it has its result or the context ends.

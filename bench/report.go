@@ -201,7 +201,7 @@ func (r *Report) printTest(w io.Writer, t Test) {
 		fmt.Fprint(table, m.Name, "\t")
 	}
 	for _, m := range t.Unit.Metrics[:t.Unit.Judged] {
-		fmt.Fprint(table, "pen ÷ ", m.Name, "\t")
+		fmt.Fprint(table, t.subject(), " ÷ ", m.Name, "\t")
 	}
 	fmt.Fprintln(table)
 	for _, peer := range r.plan.taking(t) {
@@ -237,7 +237,7 @@ func (r *Report) disturbed(t Test) (n, all int) {
 		return 0, 0 // memory does not care
 	}
 	for _, peer := range r.plan.taking(t) {
-		if !peer.Rival && peer.Name != ours {
+		if !peer.rivals(t) && peer.Name != ours {
 			continue
 		}
 		for _, wait := range byRound(r.Samples, t.Name, peer.Name, proxyWait) {
@@ -252,8 +252,8 @@ func (r *Report) disturbed(t Test) (n, all int) {
 // printJudgement compares pen with the best rival in each judged metric.
 func (r *Report) printJudgement(w io.Writer, t Test) {
 	for _, m := range t.Unit.Metrics[:t.Unit.Judged] {
-		if b := best(r.Summary, t.Name, m, r.plan.peers); b != nil && b.Ratio != nil {
-			fmt.Fprintf(w, "  %s: pen %.2f × the best rival, %s\n", m.Name, b.Ratio.Median, b.Peer)
+		if b := best(r.Summary, t, m, r.plan.peers); b != nil && b.Ratio != nil {
+			fmt.Fprintf(w, "  %s: %s %.2f × the best rival, %s\n", m.Name, t.subject(), b.Ratio.Median, b.Peer)
 		}
 	}
 }

@@ -15,7 +15,7 @@ import (
 // aReport has a test with two rounds of three peers, one sample of which failed.
 func aReport() *Report {
 	p := &plan{tests: []Test{{Name: "keepalive-64", Help: "small", Unit: request}},
-		peers:  []Peer{{Name: direct}, {Name: ours, Can: canMemory}, {Name: "nginx", Can: canMemory, Rival: true}},
+		peers:  []Peer{{Name: direct}, {Name: ours, Can: canMemory}, {Name: "nginx", Can: canMemory, Rival: inPlain}},
 		layout: Layout{[]int{1}, []int{0}}, Options: Options{Rounds: 2, Duration: time.Second}}
 	failed := Sample{Test: "keepalive-64", Peer: "nginx", Round: 2, Error: "gone"}
 	r := &Report{plan: p, Machine: Machine{CPU: "Some CPU", Cores: 2, Kernel: "6.1", Arch: "amd64"}, Layout: p.layout,

@@ -89,6 +89,7 @@ type role struct {
 // originRole is the server behind the proxies. It prints the address that it listens on.
 type originRole struct {
 	Origin
+	Certificate certificate `json:"certificate"` // speak TLS; none = plain
 }
 
 // loadRole is the load client. It prints a Result as JSON.

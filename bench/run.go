@@ -7,16 +7,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"time"
 )
 
 const (
-	spareConnections = 64 // above what a test opens: probes, and connections that are ending
-	filesPerConn     = 3  // descriptors: two sockets, and a pipe's share with splice
+	spareConnections = 256 // above what a test opens: the first ones of an idle test, probes, and connections that are ending
+	filesPerConn     = 3   // descriptors: two sockets, and a pipe's share with splice
 	spareFiles       = 256
 	minConnections   = 1024
 
@@ -27,9 +29,10 @@ const (
 // plan is what is going to be measured.
 type plan struct {
 	Options
-	layout Layout
-	tests  []Test
-	peers  []Peer // with Program as it will be run
+	layout       Layout
+	tests        []Test
+	peers        []Peer // with Program as it will be run
+	certificates map[keyKind]certificate
 }
 
 // plan picks tests and peers. A peer that is not installed is left out and named on w.
@@ -79,14 +82,32 @@ func (p *plan) taking(t Test) []Peer {
 	return list
 }
 
+// compared returns those that the test is about, its subject and the rivals; all that take part if none of these does.
+func (p *plan) compared(t Test) []Peer {
+	all := p.taking(t)
+	list := slices.DeleteFunc(slices.Clone(all), func(peer Peer) bool { return peer.Name != t.subject() && !peer.rivals(t) })
+	if len(list) == 0 {
+		return all
+	}
+	return list
+}
+
 // measure takes all samples and shows progress on w. Failed samples are part of the report; the error is for what
 // made it stop, and the report is then what there is so far.
 func (p *plan) measure(ctx context.Context, w io.Writer) (*Report, error) {
 	report := newReport(ctx, p)
 	defer report.summarize(p)
+	cleanup, err := p.makeCertificates()
+	defer cleanup()
+	if err != nil {
+		return report, err
+	}
 	var total, done int
 	for _, t := range p.tests {
 		total += len(p.taking(t)) * p.Rounds
+	}
+	if err := p.pace(ctx, w); err != nil {
+		return report, err
 	}
 	each := p.Warmup + p.Duration + sampleOverhead
 	fmt.Fprintf(w, "bench: %d samples, about %v\n", total, (time.Duration(total) * each).Round(time.Second))
@@ -107,6 +128,56 @@ func (p *plan) measure(ctx context.Context, w io.Writer) (*Report, error) {
 	return report, nil
 }
 
+// pace finds the rates of the tests that run at half load: half of what the slowest of pen and its rivals reaches.
+func (p *plan) pace(ctx context.Context, w io.Writer) error {
+	for i, t := range p.tests {
+		if t.Client.Rate != halfLoad {
+			continue
+		}
+		if p.Rate > 0 {
+			p.tests[i].Client.Rate = p.Rate
+			continue
+		}
+		t.Client.Rate = 0
+		var slowest float64
+		for _, peer := range p.compared(t) {
+			s := p.sample(ctx, t, peer)
+			if err := ctx.Err(); err != nil {
+				return fmt.Errorf("stopped: %w", context.Cause(ctx))
+			}
+			if v, ok := rate.Of(s); ok && s.Error == "" && (slowest == 0 || v < slowest) {
+				slowest = v
+			}
+			fmt.Fprintf(w, "%8s  %-14s full load  %-10s %s\n", "", t.Name, peer.Name, describe(Test{Unit: request}, s))
+		}
+		if slowest == 0 {
+			return fmt.Errorf("%s: nobody reached anything", t.Name)
+		}
+		p.tests[i].Client.Rate = math.Floor(slowest / 2)
+		p.tests[i].Help += fmt.Sprintf(", %.0f a second", p.tests[i].Client.Rate)
+	}
+	return nil
+}
+
+// makeCertificates makes those that the tests need. The cleanup, never nil, removes them.
+func (p *plan) makeCertificates() (cleanup func(), err error) {
+	p.certificates = map[keyKind]certificate{noKey: {}}
+	dir, err := os.MkdirTemp("", "bench-")
+	if err != nil {
+		return func() {}, err
+	}
+	cleanup = func() { os.RemoveAll(dir) }
+	for _, t := range p.tests {
+		if _, made := p.certificates[t.Client.Key]; made {
+			continue
+		}
+		if p.certificates[t.Client.Key], err = makeCertificate(dir, t.Client.Key); err != nil {
+			return cleanup, err
+		}
+	}
+	return cleanup, nil
+}
+
 // rotate returns the list beginning with another element each round, so that no peer always follows the same one's heat.
 func rotate[T any](list []T, round int) []T {
 	if len(list) == 0 {
@@ -123,6 +194,7 @@ func (p *plan) sample(ctx context.Context, t Test, peer Peer) Sample {
 	s := Sample{Test: t.Name, Peer: peer.Name}
 	result, err := p.attempt(ctx, t, peer)
 	s.Result = result
+	s.Rate = max(0, t.Client.Rate)
 	if err != nil {
 		s.Error = err.Error()
 	}
@@ -133,28 +205,47 @@ func (p *plan) sample(ctx context.Context, t Test, peer Peer) Sample {
 func (p *plan) attempt(ctx context.Context, t Test, peer Peer) (Result, error) {
 	connections := max(t.Client.Conns+spareConnections, minConnections)
 	files := filesPerConn*connections + spareFiles
-	origin, address, err := startOrigin(p.layout.Load, files, t.Origin)
+	layout, err := p.layoutOf(t)
+	if err != nil {
+		return Result{}, err
+	}
+	standIn := t.secure() && peer.Launch == nil // the origin speaks TLS in place of a proxy
+	originCores, originRole := layout.Load, originRole{Origin: t.Origin}
+	if standIn {
+		originCores, originRole.Certificate = layout.Proxy, p.certificates[t.Client.Key]
+	}
+	origin, address, err := startOrigin(originCores, files, originRole)
 	if err != nil {
 		return Result{}, err
 	}
 	defer origin.stop()
-	proxy, address, cleanup, err := p.start(ctx, peer, Setup{Program: peer.Program, Origin: address,
-		Connections: connections, Forwarded: t.Origin.Forwarded, Datagrams: t.Origin.Does == mirror, Once: t.Client.Does == askOnce}, files)
+	proxy, address, cleanup, err := start(ctx, layout.Proxy, peer, Setup{Program: peer.Program, Origin: address, Connections: connections,
+		Forwarded: t.Origin.Forwarded, Datagrams: t.Origin.Does == mirror, Once: t.Client.Does == askOnce,
+		Certificate: p.certificates[t.Client.Key]}, files)
 	defer cleanup()
 	if err != nil {
 		return Result{}, err
 	}
-	result, err := runLoad(ctx, p.layout.Load, files, loadRole{Client: t.Client, Origin: t.Origin, Address: address,
-		Warmup: p.Warmup, Duration: p.Duration, ProxyPID: proxy.pid(), OrigPID: origin.pid()})
+	load := loadRole{Client: t.Client, Origin: t.Origin, Address: address,
+		Warmup: p.Warmup, Duration: p.Duration, ProxyPID: proxy.pid(), OrigPID: origin.pid()}
+	result, err := runLoads(ctx, layout.Load, files, load, t.Beside)
 	if proxy != nil && proxy.why() != "" {
 		err = fmt.Errorf("ended under load: %s", proxy.why())
 	}
 	return result, err
 }
 
+// layoutOf returns the cores of a test.
+func (p *plan) layoutOf(t Test) (Layout, error) {
+	if t.Layout == "" {
+		return p.layout, nil
+	}
+	return parseLayout(t.Layout, runtime.NumCPU())
+}
+
 // start starts a peer in front of the origin and returns where to connect. The cleanup, never nil, ends it and
 // removes its files. There is no process for a peer that is no proxy.
-func (p *plan) start(ctx context.Context, peer Peer, s Setup, files int) (*process, string, func(), error) {
+func start(ctx context.Context, onCores []int, peer Peer, s Setup, files int) (*process, string, func(), error) {
 	if peer.Launch == nil {
 		return nil, s.Origin, func() {}, nil
 	}
@@ -173,7 +264,7 @@ func (p *plan) start(ctx context.Context, peer Peer, s Setup, files int) (*proce
 			return nil, "", cleanup, err
 		}
 	}
-	c, err := command(p.layout.Proxy, files, s.Program, how.Args...)
+	c, err := command(onCores, files, s.Program, how.Args...)
 	if err != nil {
 		return nil, "", cleanup, err
 	}

@@ -47,22 +47,36 @@ func shortly(t *testing.T, list []Test) *plan {
 // Every kind of origin and client runs, directly and through a proxy, and counts what its unit needs.
 func TestEveryKind(t *testing.T) {
 	p := shortly(t, []Test{
-		{Name: "keepalive-2", Origin: Origin{Does: reply, Size: smallReply}, Client: Client{keepAlive, 2}, Unit: request},
-		{Name: "connect-2", Origin: Origin{Does: replyClose, Size: smallReply}, Client: Client{connect, 2}, Unit: request},
-		{Name: "reply-2", Origin: Origin{Does: reply, Size: bulkReply}, Client: Client{keepAlive, 2}, Unit: byteCount},
-		{Name: "stream-2", Origin: Origin{Does: stream}, Client: Client{download, 2}, Unit: streamed},
-		{Name: "upload-2", Origin: Origin{Does: sink}, Client: Client{upload, 2}, Unit: streamed},
-		{Name: "datagram-2", Origin: Origin{Does: mirror, Size: smallDatagram}, Client: Client{askAgain, 2}, Unit: pair, Needs: canDatagram},
-		{Name: "flow-2", Origin: Origin{Does: mirror, Size: smallDatagram}, Client: Client{askOnce, 2}, Unit: pair, Needs: canDatagram},
-		{Name: "idle-40", Origin: Origin{Does: reply, Size: smallReply}, Client: Client{hold, 40}, Unit: quiet, Needs: canMemory},
+		{Name: "keepalive-2", Origin: Origin{Does: reply, Size: smallReply}, Client: Client{Does: keepAlive, Conns: 2}, Unit: request},
+		{Name: "connect-2", Origin: Origin{Does: replyClose, Size: smallReply}, Client: Client{Does: connect, Conns: 2}, Unit: request},
+		{Name: "reply-2", Origin: Origin{Does: reply, Size: bulkReply}, Client: Client{Does: keepAlive, Conns: 2}, Unit: byteCount},
+		{Name: "stream-2", Origin: Origin{Does: stream}, Client: Client{Does: download, Conns: 2}, Unit: streamed},
+		{Name: "upload-2", Origin: Origin{Does: sink}, Client: Client{Does: upload, Conns: 2}, Unit: streamed},
+		{Name: "datagram-2", Origin: Origin{Does: mirror, Size: smallDatagram}, Client: Client{Does: askAgain, Conns: 2}, Unit: pair, Needs: canDatagram},
+		{Name: "flow-2", Origin: Origin{Does: mirror, Size: smallDatagram}, Client: Client{Does: askOnce, Conns: 2}, Unit: pair, Needs: canDatagram},
+		{Name: "paced-2", Origin: small, Client: Client{Does: keepAlive, Conns: 2, Rate: 1000}, Unit: paced},
+		{Name: "half-2", Origin: small, Client: Client{Does: keepAlive, Conns: 2, Rate: halfLoad}, Unit: paced},
+		{Name: "tlsfull-2", Origin: smallOnce, Client: Client{Does: handshake, Conns: 2, Key: ecdsaKey}, Unit: request, Needs: canTLS},
+		{Name: "tlsrsa-2", Origin: smallOnce, Client: Client{Does: handshake, Conns: 2, Key: rsaKey}, Unit: request, Needs: canTLS},
+		{Name: "tlsresume-2", Origin: smallOnce, Client: Client{Does: resume, Conns: 2, Key: ecdsaKey}, Unit: request, Needs: canTLS},
+		{Name: "tlskeepalive-2", Origin: small, Client: Client{Does: keepAlive, Conns: 2, Key: ecdsaKey}, Unit: request, Needs: canTLS},
+		{Name: "tlsbeside-2", Origin: small, Client: Client{Does: keepAlive, Conns: 2, Key: rsaKey, Rate: 1000}, Unit: paced, Needs: canTLS,
+			Beside: &Client{Does: handshake, Key: rsaKey, Rate: 100}},
+		{Name: "tlsstream-2", Origin: Origin{Does: stream}, Client: Client{Does: download, Conns: 2, Key: ecdsaKey}, Unit: streamed, Needs: canTLS},
+		{Name: "tlsupload-2", Origin: Origin{Does: sink}, Client: Client{Does: upload, Conns: 2, Key: ecdsaKey}, Unit: streamed, Needs: canTLS},
+		{Name: "idle-40", Origin: Origin{Does: reply, Size: smallReply}, Client: Client{Does: hold, Conns: 40}, Unit: quiet, Needs: canMemory},
 	})
 	var progress bytes.Buffer
 	r, err := p.measure(t.Context(), &progress)
 	if err != nil {
 		t.Fatalf("measure: %v\n%s", err, progress.String())
 	}
-	if want := 2*len(p.tests) - 3; len(r.Samples) != want {
-		t.Errorf("%d samples, want %d: there is no idle test without a proxy, and none of datagrams with ours", len(r.Samples), want)
+	want := 0
+	for _, test := range p.tests {
+		want += len(p.taking(test))
+	}
+	if len(r.Samples) != want {
+		t.Errorf("%d samples, want %d", len(r.Samples), want)
 	}
 	for _, s := range r.Samples {
 		if s.Error != "" || s.Failures != 0 {
@@ -79,6 +93,9 @@ func TestEveryKind(t *testing.T) {
 		if s.Peer != direct && (s.ProxyCPU <= 0 || s.ProxyRSS <= 0) {
 			t.Errorf("%s %s: proxy used %v and %d bytes, want some", s.Test, s.Peer, s.ProxyCPU, s.ProxyRSS)
 		}
+		if s.Peer != direct && test.Client.Does != hold && s.Calls.Why == "" && s.Calls.Calls <= 0 {
+			t.Errorf("%s %s: %+v, want some system calls", s.Test, s.Peer, s.Calls)
+		}
 		if s.Peer == direct && (s.ProxyCPU != 0 || s.ProxyRSS != 0) {
 			t.Errorf("%s %s: a proxy that is not there used %v and %d bytes", s.Test, s.Peer, s.ProxyCPU, s.ProxyRSS)
 		}
@@ -88,7 +105,7 @@ func TestEveryKind(t *testing.T) {
 // A peer that adds no header must not pass for one that does.
 func TestMissingHeaderFails(t *testing.T) {
 	p := shortly(t, nil)
-	test := Test{Name: "forwarded-1", Origin: Origin{Does: reply, Size: smallReply, Forwarded: true}, Client: Client{keepAlive, 1}, Unit: request}
+	test := Test{Name: "forwarded-1", Origin: Origin{Does: reply, Size: smallReply, Forwarded: true}, Client: Client{Does: keepAlive, Conns: 1}, Unit: request}
 	if s := p.sample(t.Context(), test, Peer{Name: direct}); s.Error == "" {
 		t.Errorf("got %+v, want an error", s)
 	}
@@ -96,7 +113,7 @@ func TestMissingHeaderFails(t *testing.T) {
 
 func TestPeerThatDoesNotStart(t *testing.T) {
 	p := shortly(t, nil)
-	test := Test{Name: "keepalive-1", Origin: Origin{Does: reply, Size: smallReply}, Client: Client{keepAlive, 1}, Unit: request}
+	test := Test{Name: "keepalive-1", Origin: Origin{Does: reply, Size: smallReply}, Client: Client{Does: keepAlive, Conns: 1}, Unit: request}
 	for _, tt := range []struct{ name, program, want string }{
 		{"not there", "/no/such/program", "/no/such/program"},
 		{"ends at once", "/bin/false", "ended at start: exit status 1"},
@@ -112,12 +129,12 @@ func TestPeerThatDoesNotStart(t *testing.T) {
 func TestStopEndsChildren(t *testing.T) {
 	p := shortly(t, nil)
 	ctx, cancel := context.WithCancel(t.Context())
-	o, address, err := startOrigin(p.layout.Load, spareFiles, Origin{Does: reply, Size: smallReply})
+	o, address, err := startOrigin(p.layout.Load, spareFiles, originRole{Origin: small})
 	if err != nil {
 		t.Fatal(err)
 	}
 	cancel()
-	if _, err := runLoad(ctx, p.layout.Load, spareFiles, loadRole{Address: address, Client: Client{keepAlive, 1},
+	if _, err := runLoad(ctx, p.layout.Load, spareFiles, loadRole{Address: address, Client: Client{Does: keepAlive, Conns: 1},
 		Origin: Origin{Does: reply, Size: smallReply}, Duration: time.Hour}); !errors.Is(err, context.Canceled) {
 		t.Errorf("load: %v, want that it was stopped", err)
 	}

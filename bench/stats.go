@@ -12,8 +12,8 @@ type Summary struct {
 	Median float64 `json:"median"`
 	Low    float64 `json:"low"` // least and greatest of the rounds
 	High   float64 `json:"high"`
-	Rounds int     `json:"rounds"`              // that have this figure
-	Ratio  *Ratio  `json:"pen_ratio,omitempty"` // pen's figure / this peer's
+	Rounds int     `json:"rounds"`          // that have this figure
+	Ratio  *Ratio  `json:"ratio,omitempty"` // the figure of the test's subject, pen but for tests of variants / this peer's
 }
 
 // Ratio is the median, least and greatest of the quotients of two peers' figures, each of the same round.
@@ -79,8 +79,8 @@ func summarize(samples []Sample, test Test, peers []Peer) []Summary {
 			}
 			s := Summary{Test: test.Name, Peer: peer.Name, Metric: m.Name, Median: median(list),
 				Low: slices.Min(list), High: slices.Max(list), Rounds: len(list)}
-			if i < test.Unit.Judged && peer.Name != ours && peer.Name != direct {
-				s.Ratio = paired(byRound(samples, test.Name, ours, m), values)
+			if i < test.Unit.Judged && peer.Name != test.subject() && peer.Name != direct {
+				s.Ratio = paired(byRound(samples, test.Name, test.subject(), m), values)
 			}
 			all = append(all, s)
 		}
@@ -98,11 +98,11 @@ func find(all []Summary, test, peer, metric string) *Summary {
 }
 
 // best returns the rival with the best median of a metric, nil if no rival has figures.
-func best(all []Summary, test string, m Metric, peers []Peer) *Summary {
+func best(all []Summary, test Test, m Metric, peers []Peer) *Summary {
 	var b *Summary
 	for _, peer := range peers {
-		s := find(all, test, peer.Name, m.Name)
-		if !peer.Rival || s == nil {
+		s := find(all, test.Name, peer.Name, m.Name)
+		if !peer.rivals(test) || s == nil {
 			continue
 		}
 		if b == nil || (m.Better == higher && s.Median > b.Median) || (m.Better == lower && s.Median < b.Median) {

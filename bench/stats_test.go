@@ -59,7 +59,7 @@ func sampleOf(peer string, round int, requests int64, cpu time.Duration) Sample 
 }
 
 var someTest, somePeers = Test{Name: "keepalive-64", Unit: request}, []Peer{{Name: direct}, {Name: ours},
-	{Name: "slow", Rival: true}, {Name: "fast", Rival: true}, {Name: "hidden"}}
+	{Name: "slow", Rival: inPlain}, {Name: "fast", Rival: inPlain}, {Name: "hidden"}}
 
 // someSummary is of two rounds: fast does the most and uses the most for it.
 func someSummary() []Summary {
@@ -117,7 +117,7 @@ func TestBest(t *testing.T) {
 		{"nobody has figures", p99, ""},
 	} {
 		var got string
-		if b := best(all, someTest.Name, tt.metric, somePeers); b != nil {
+		if b := best(all, someTest, tt.metric, somePeers); b != nil {
 			got = b.Peer
 		}
 		if got != tt.want {
@@ -128,14 +128,14 @@ func TestBest(t *testing.T) {
 
 func TestMetrics(t *testing.T) {
 	s := Sample{Result: Result{Elapsed: 2 * time.Second, Requests: 4000, Bytes: 8e9, ProxyCPU: time.Second, ProxyWait: 200 * time.Millisecond,
-		OriginCPU: time.Second, LoadCPU: 500 * time.Millisecond, ProxyRSS: 12e6, ProxyRSSOff: 4e6,
+		OriginCPU: time.Second, LoadCPU: 500 * time.Millisecond, ProxyRSS: 12e6, ProxyOwn: 10e6, ProxyOwnOff: 2e6, Calls: Calls{Calls: 600, Requests: 100, Bytes: 3e6},
 		Latency: Latency{P50: 100 * time.Microsecond, P99: 2 * time.Millisecond, P999: time.Second}}}
 	for _, tt := range []struct {
 		metric Metric
 		want   float64
 	}{
 		{rate, 2000}, {throughput, 4}, {cpuPerRequest, 250}, {cpuPerGB, 0.125}, {p50, 100}, {p99, 2000}, {p999, 1e6},
-		{rss, 12}, {rssPerConn, 2}, {proxyBusy, 50}, {proxyWait, 10}, {loadBusy, 75},
+		{rss, 12}, {growthPerConn, 2}, {callsPerRequest, 6}, {callsPerMB, 200}, {proxyBusy, 50}, {proxyWait, 10}, {loadBusy, 75},
 	} {
 		if got, ok := tt.metric.Of(s); !ok || got != tt.want {
 			t.Errorf("%s: %v %v, want %v", tt.metric.Name, got, ok, tt.want)
