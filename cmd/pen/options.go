@@ -70,14 +70,14 @@ var generalOptions = []option{
 	{"x", "conn-max", "N", "conn_max", "max number of simultaneous connections [as many as the descriptor limit allows]", nil},
 }
 
+// tlsOptions are about TLS with clients. With -E or -K given again there are several certificates side by side.
 var tlsOptions = []option{
-	{"E", "tls-cert", "FILE", "", "use the given certificate in PEM format (not available yet)", unavailable("TLS")},
-	{"K", "tls-key", "FILE", "", "use the given key in PEM format (not available yet)", unavailable("TLS")},
-	{"G", "tls-ca", "FILE", "", "file containing the CA's certificate (not available yet)", unavailable("TLS")},
-	{"A", "tls-ca-dir", "DIR", "", "directory containing CA certificates (not available yet)", unavailable("TLS")},
-	{"Z", "tls-compat", "", "", "use SSL compatibility mode (not available yet)", unavailable("TLS")},
-	{"R", "tls-verify", "", "", "require valid peer certificate (not available yet)", unavailable("TLS")},
-	{"L", "tls-protocol", "NAME", "", "least version of the protocol (not available yet)", unavailable("TLS")},
+	{"E", "tls-cert", "FILE", "", "use the given certificate in PEM format (repeat -E for more)", oneMore("ssl_cert")},
+	{"K", "tls-key", "FILE", "", "use the given key in PEM format (repeat -K for more)", oneMore("ssl_key")},
+	{"G", "tls-ca", "FILE", "ssl_ca_file", "file containing the CA's certificate", nil},
+	{"A", "tls-ca-dir", "DIR", "ssl_ca_dir", "directory containing CA certificates", nil},
+	{"R", "tls-verify", "", "", "require valid peer certificate", func(c *commandLine, _ string) error { return c.say("ssl_verify", "required") }},
+	{"L", "tls-protocol", "NAME", "ssl_protocol", "least version of the protocol [tls1.2]", nil},
 }
 
 // ourOptions are those that the C pen does not have.
@@ -100,6 +100,7 @@ var askingOptions = []option{
 var obsoleteOptions = []option{
 	{"D", "delayed-forward", "", "", "data is never held back", nil},
 	{"Q", "kqueue", "", "", "kqueue is used wherever there is one", nil},
+	{"Z", "tls-compat", "", "", "TLS needs no workarounds for the defects of others", nil},
 	{"S", "servers", "N", "", "the table of servers is as long as it has to be", nil},
 	{"n", "non-blocking", "", "", "sockets never block", nil},
 	{"i", "install", "NAME", "", "for Windows only", windowsOnly},
@@ -200,12 +201,12 @@ func (o option) execute(c *commandLine, words ...string) error {
 	return nil
 }
 
-// say executes the command of an option. Its reply is not shown; the notice that a number was raised is.
+// say executes the command of an option. Its reply is not shown; notices are.
 func (c *commandLine) say(words ...string) error {
 	var reply bytes.Buffer
 	err := c.draft.ExecWords(&reply, words...)
 	for line := range strings.Lines(reply.String()) {
-		if strings.Contains(line, " bumped to ") {
+		if strings.Contains(line, " bumped to ") || strings.Contains(line, conf.NoticeMark) {
 			io.WriteString(c.notes, line)
 		}
 	}
@@ -256,10 +257,15 @@ func listens(s *conf.Settings) bool {
 	return false
 }
 
-// unavailable is an option whose time has not come.
-func unavailable(what string) func(*commandLine, string) error {
-	return func(*commandLine, string) error {
-		return fmt.Errorf("%s is not available in this version of pen", what)
+// oneMore is the option that adds to what a command takes several of.
+func oneMore(name string) func(*commandLine, string) error {
+	return func(c *commandLine, value string) error {
+		t := &c.draft.Settings().Services[0].TLS
+		list := t.Certs
+		if name == "ssl_key" {
+			list = t.Keys
+		}
+		return c.say(slices.Concat([]string{name}, list, []string{value})...)
 	}
 }
 

@@ -87,7 +87,7 @@ func (r *reading) certificates() error {
 			s.ocsp = r.t.OCSP.Response
 		}
 		if err := r.certificate(s); err != nil {
-			return err
+			return fmt.Errorf("ssl_cert: %w", err)
 		}
 	}
 	return nil
@@ -222,7 +222,10 @@ func (r *reading) directory() error {
 				r.state.certs, there = append(r.state.certs, c), true
 			}
 		}
-		return r.kept(dir, err, there)
+		if err = r.kept(dir, err, there); err != nil {
+			err = fmt.Errorf("ssl_sni_path: %w", err)
+		}
+		return err
 	}
 	files := make(map[string]bool, len(entries))
 	for _, e := range entries {
@@ -258,7 +261,7 @@ func (r *reading) authorities() error {
 		return nil
 	}
 	if t.CAFile == "" && t.CADir == "" {
-		return errors.New("ssl_verify: expected CAs to verify clients by: set ssl_ca_file (-G) or ssl_ca_dir (-A)")
+		return errors.New("ssl_verify: expected certificates of CAs, to check those of clients by: set ssl_ca_file (-G) or ssl_ca_dir (-A)")
 	}
 	stamp := stampOf(t.CAFile, t.CRL) + directoryStamp(t.CADir)
 	old := r.old.clients
@@ -269,7 +272,10 @@ func (r *reading) authorities() error {
 	c, err := readClients(t)
 	if err != nil {
 		r.state.clients = old
-		return r.kept("the CAs of clients", err, old != nil)
+		if err = r.kept("the CAs of clients", err, old != nil); err != nil {
+			err = fmt.Errorf("ssl_ca_file, ssl_ca_dir, ssl_crl: %w", err)
+		}
+		return err
 	}
 	if old != nil {
 		r.events = append(r.events, Event{What: "the CAs of clients"})
@@ -290,7 +296,10 @@ func (r *reading) ticketKeys() error {
 	keys, err := readTicketKeys(files)
 	if err != nil {
 		r.state.keys = r.old.keys
-		return r.kept("the keys of session tickets", err, len(r.old.keys.keys) > 0)
+		if err = r.kept("the keys of session tickets", err, len(r.old.keys.keys) > 0); err != nil {
+			err = fmt.Errorf("ssl_ticket_key: %w", err)
+		}
+		return err
 	}
 	if len(r.old.keys.keys) > 0 {
 		r.events = append(r.events, Event{What: "the keys of session tickets"})
