@@ -3,7 +3,7 @@
 //
 // The order that keeps privileges where they are needed, and lets the parent tell what went wrong:
 //
-//	bg, err := daemon.Background()       // the child goes on from here
+//	bg, err := daemon.Background(nil)    // the child goes on from here
 //	open ports                           // below 1024 too
 //	user, err := daemon.LookupUser(name) // while the user database can be seen
 //	err = daemon.Chroot(dir)
@@ -38,18 +38,19 @@ const ready = "\x00ready"
 type Child struct{ pipe *os.File }
 
 // Background puts the program into the background. As Go cannot fork, the program is started once more with the same
-// arguments, in a session of its own, with /dev/null for its input and outputs; the working directory is kept.
+// arguments, in a session of its own, with /dev/null for its input and outputs, but for errors if stderr is not nil; the
+// working directory is kept.
 //
 // In the child it returns a Child, whose Ready must be called. In the parent it waits for that call and
 // returns nil and what Ready was given, or that the child ended without a word: the parent has nothing left
 // to do but to print the error, if any, and to exit.
 //
 // It should be called early: what the program does before is done by both.
-func Background() (*Child, error) {
+func Background(stderr *os.File) (*Child, error) {
 	if child := inChild(); child != nil {
 		return child, nil
 	}
-	return nil, startChild()
+	return nil, startChild(stderr)
 }
 
 // Ready tells the waiting parent that the server works (nil) or what kept it from working. Only the first call counts.
@@ -82,7 +83,7 @@ func inChild() *Child {
 }
 
 // startChild starts the child and waits until it is ready or has failed.
-func startChild() error {
+func startChild(stderr *os.File) error {
 	program, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("background: find the program: %w", err)
@@ -96,6 +97,9 @@ func startChild() error {
 	child.Args = os.Args
 	child.Env = append(os.Environ(), fmt.Sprintf("%s=%d", marker, readyFD))
 	child.ExtraFiles = []*os.File{pipe}
+	if stderr != nil {
+		child.Stderr = stderr
+	}
 	child.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	err = child.Start()
 	pipe.Close()

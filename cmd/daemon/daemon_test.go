@@ -64,7 +64,7 @@ func background(failure error) int {
 func backgroundThen(end func()) int { return backgroundThenReady(end, nil) }
 
 func backgroundThenReady(before func(), failure error) int {
-	child, err := Background()
+	child, err := Background(nil)
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "helper: %v\n", err)
 		return 1

@@ -44,7 +44,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	case c.check:
 		err = control.Check(c.draft.Settings())
 	default:
-		err = start(c.draft, stdout, stderr)
+		err = start(c, stdout, stderr)
 	}
 	complain(stderr, err)
 	return status(err)
@@ -75,41 +75,39 @@ func status(err error) int {
 }
 
 // start runs pen, if there is anything to listen on: the settings say it, or sockets that pen was given.
-func start(d *conf.Draft, stdout, stderr io.Writer) error {
-	s := d.Settings()
+func start(c *commandLine, stdout, stderr io.Writer) error {
+	s := c.draft.Settings()
 	passed, err := control.Pass(daemon.Sockets())
 	if err != nil {
 		return err
 	}
 	passed.Name(s)
-	if !listens(s) {
+	switch {
+	case !listens(s) && s.Process.ConfigFile != "":
+		return usageError{fmt.Errorf("%s: expected a line like 'listen 80', or an address to listen on as operand", s.Process.ConfigFile)}
+	case !listens(s):
 		_, err := io.WriteString(stdout, usage())
 		return err
-	}
-	if len(passed) > 0 && !s.Process.Foreground {
+	case len(passed) > 0 && !s.Process.Foreground:
 		return errors.New("expected option -f: sockets that were passed can't be taken to the background")
 	}
-	return serve(d, control.Options{Sockets: passed, Stdout: stdout, Version: version.String()}, stderr)
+	return serve(c, control.Options{Sockets: passed, Stdout: stdout, Version: version.String()}, stderr)
 }
 
 // serve runs pen until its end, in the foreground or in the background. The parent of a pen in the background returns
 // as soon as that is ready, or with the error that keeps it from being so.
-func serve(d *conf.Draft, o control.Options, stderr io.Writer) error {
-	s := d.Settings()
-	log := control.NewLog(stderr)
+func serve(line *commandLine, o control.Options, stderr io.Writer) error {
+	s := line.draft.Settings()
 	var child *daemon.Child
 	if !s.Process.Foreground {
 		var err error
-		if child, err = daemon.Background(); child == nil {
+		if child, err = daemon.Background(line.keeps()); child == nil {
 			return err
 		}
-		if log, err = control.NewSyslog(); err != nil { // nobody listens; pen works all the same
-			log = control.NewLog(io.Discard)
-		}
 	}
-	o.Log = log
-	o.Tell = (&supervision{child: child, log: log}).tell
-	c, err := open(d, o)
+	o.Log = line.log(stderr)
+	o.Tell = (&supervision{child: child, log: o.Log}).tell
+	c, err := open(line.draft, o)
 	if err != nil {
 		child.Ready(err)
 		return err
@@ -119,6 +117,26 @@ func serve(d *conf.Draft, o control.Options, stderr io.Writer) error {
 		os.Remove(file) // fails where the user may write the file but not its directory: there it stays
 	}
 	return err
+}
+
+// keeps returns the output that a pen in the background keeps, nil if none.
+func (c *commandLine) keeps() *os.File {
+	if c.stderr {
+		return os.Stderr
+	}
+	return nil
+}
+
+// log returns where diagnostics go: to standard error, or, in the background, to the log of the system.
+func (c *commandLine) log(stderr io.Writer) *control.Log {
+	if c.draft.Settings().Process.Foreground || c.stderr {
+		return control.NewLog(stderr)
+	}
+	log, err := control.NewSyslog()
+	if err != nil { // nobody listens; pen works all the same
+		return control.NewLog(io.Discard)
+	}
+	return log
 }
 
 // open does all that can fail and all that needs privileges, and gives those up. Nobody has been served when it returns.

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bytes"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,18 +13,9 @@ import (
 	"pen/conf"
 )
 
-// The manual pages in conf/man are written by hand, but for what stands between lines
-//
-//	.\" BEGIN name: ...
-//	.\" END name
-//
-// which is written from the tables of options and commands by `go test ./cmd/pen -run TestManual -update`.
-
-var updateManual = flag.Bool("update", false, "write the generated parts of the manual pages anew")
-
 const manualDir = root + "/conf/man"
 
-// manualParts are the generated parts by name.
+// manualParts are the generated parts of the manual pages by name.
 var manualParts = map[string]func() string{
 	"options":  func() string { return manualOptions(slices.Concat(optionGroups[:usageGroups]...)) },
 	"obsolete": func() string { return manualOptions(obsoleteOptions) },
@@ -34,42 +23,12 @@ var manualParts = map[string]func() string{
 	"queries": func() string {
 		return manualCommands(conf.OnControl, func(c *conf.Command) bool { return !isSetting(c) })
 	},
-	"names": manualNames,
+	"names":      manualNames,
+	"properties": manualProperties,
 }
 
-// TestManual compares the generated parts of the manual pages with the tables.
-func TestManual(t *testing.T) {
-	region := regexp.MustCompile(`(?ms)^(\.\\" BEGIN (\w+)[^\n]*\n)(.*?)(^\.\\" END \w+\n)`)
-	found := map[string]bool{}
-	for _, page := range manualPages(t) {
-		was, err := os.ReadFile(page)
-		if err != nil {
-			t.Fatal(err)
-		}
-		is := region.ReplaceAllFunc(was, func(part []byte) []byte {
-			m := region.FindSubmatch(part)
-			name := string(m[2])
-			if manualParts[name] == nil {
-				t.Fatalf("%s: there is no part %q", page, name)
-			}
-			found[name] = true
-			return slices.Concat(m[1], []byte(manualParts[name]()), m[4])
-		})
-		if bytes.Equal(was, is) {
-			continue
-		}
-		if !*updateManual {
-			t.Errorf("%s is not what the tables of options and commands say; run go test ./cmd/pen -run TestManual -update", page)
-		} else if err := os.WriteFile(page, is, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for name := range manualParts {
-		if !found[name] {
-			t.Errorf("no manual page has the part %q", name)
-		}
-	}
-}
+// TestGeneratedManual compares the generated parts of the manual pages with the tables.
+func TestGeneratedManual(t *testing.T) { compareGenerated(t, manualPages(t), manualParts) }
 
 func manualPages(t *testing.T) []string {
 	t.Helper()

@@ -21,6 +21,7 @@ type commandLine struct {
 	draft   *conf.Draft
 	replies io.Writer // takes the replies of -O, -o and -F
 	notes   io.Writer // takes notices
+	stderr  bool      // --stderr
 	check   bool      // --check
 	help    bool      // --help
 	version bool      // --version
@@ -86,6 +87,8 @@ var ourOptions = []option{
 	{"", "two-choices", "", "two_choices", "choose the one with fewer connections of two servers drawn at random", nil},
 	{"", "maglev", "", "maglev", "choose the server by a consistent hash of the client's address", nil},
 	{"", "metrics", "ADDR", "metrics", "metrics for Prometheus and a status page; a bare port is on 127.0.0.1", nil},
+	{"", "stderr", "", "", "in the background, too, send diagnostics to standard error",
+		func(c *commandLine, _ string) error { c.stderr = true; return nil }},
 }
 
 // askingOptions make pen say something and start nothing.

@@ -65,7 +65,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	var child *daemon.Child
 	if !o.foreground {
 		var err error
-		if child, err = daemon.Background(); child == nil {
+		if child, err = daemon.Background(nil); child == nil {
 			return report(stderr, err)
 		}
 	}
