@@ -75,8 +75,11 @@ lint:
 	  *) exit $$status;; \
 	  esac
 
+# What is measured, by whom and for how long is up to BENCHFLAGS: make bench BENCHFLAGS="--tests 'keepalive-*' --rounds 3".
+BENCHFLAGS ?= --out bench/results/latest.json
 bench: build
-	$(GO) run ./bench $(BENCHFLAGS)
+	$(GO) build -o bin/bench ./bench
+	bin/bench $(BENCHFLAGS)
 
 install: build
 	install -d '$(DESTDIR)$(PREFIX)/bin'

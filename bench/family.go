@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // family returns a process and all that descend from it: some proxies let a child do the work.
@@ -25,6 +27,33 @@ func family(pid int) []int {
 		}
 	}
 	return pids
+}
+
+// keepOn puts all threads of the processes on the given cores. What we start is there anyway, but hitch moves its worker
+// to the first core of the machine.
+func keepOn(onCores []int, pids []int) error {
+	set := cpuSet(onCores)
+	for _, pid := range pids {
+		threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", pid))
+		for _, thread := range threads {
+			tid, err := strconv.Atoi(filepath.Base(thread))
+			if err != nil {
+				continue
+			}
+			if err := unix.SchedSetaffinity(tid, &set); err != nil && err != unix.ESRCH {
+				return fmt.Errorf("pin thread %d to core %s: %w", tid, cores(onCores), err)
+			}
+		}
+	}
+	return nil
+}
+
+// cpuSet is a list of cores as the system wants it.
+func cpuSet(list []int) (set unix.CPUSet) {
+	for _, core := range list {
+		set.Set(core)
+	}
+	return set
 }
 
 // cpuTimes adds up what the processes have used.

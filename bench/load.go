@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -51,12 +52,31 @@ func (r *loadRole) run() (Result, error) {
 	if err := l.starter()(); err != nil {
 		return Result{}, fmt.Errorf("%s: %w", r.Does, err)
 	}
+	if r.Scrape != "" {
+		go l.scrape()
+	}
 	time.Sleep(r.Warmup)
 	result, err := l.measure()
 	if err == nil {
 		result.Calls = l.countCalls()
 	}
 	return result, err
+}
+
+const scrapeInterval = time.Second // shorter than any Prometheus asks
+
+// scrape asks for the proxy's metrics as a Prometheus does, until the end of the process.
+func (l *load) scrape() {
+	for ; ; time.Sleep(scrapeInterval) {
+		answer, err := http.Get(l.Scrape)
+		if err == nil {
+			_, err = io.Copy(io.Discard, answer.Body)
+			err = errors.Join(err, answer.Body.Close())
+		}
+		if err != nil {
+			l.failed(fmt.Errorf("metrics: %w", err))
+		}
+	}
 }
 
 // starter is what puts the load on.

@@ -52,6 +52,18 @@ func exit(err error) {
 	}
 }
 
+// report measures, or reads what was measured.
+func (o Options) report(ctx context.Context) (*Report, error) {
+	if len(o.From) > 0 {
+		return readReports(o.From)
+	}
+	runs, err := o.plan(os.Stderr)
+	if err != nil {
+		return nil, err
+	}
+	return runs.measure(ctx, os.Stderr)
+}
+
 // bench is the program as people call it.
 func bench(ctx context.Context, args []string) error {
 	o, err := parseOptions(args)
@@ -62,12 +74,8 @@ func bench(ctx context.Context, args []string) error {
 		list(os.Stdout)
 		return nil
 	}
-	runs, err := o.plan(os.Stderr)
-	if err != nil {
-		return err
-	}
-	report, err := runs.measure(ctx, os.Stderr)
-	if err != nil && len(report.Samples) == 0 {
+	report, err := o.report(ctx)
+	if err != nil && (report == nil || len(report.Samples) == 0) {
 		return err
 	}
 	report.print(os.Stdout)

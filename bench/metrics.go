@@ -30,6 +30,7 @@ type Result struct {
 	ProxyOwnOff int64         `json:"proxy_own_start"` // at the beginning
 	Rate        float64       `json:"rate,omitempty"`  // requests per second that were sent whatever came back; 0 = each after a reply
 	Calls       Calls         `json:"calls"`
+	Collections Collections   `json:"collections"`
 }
 
 // Calls are the proxy's system calls, counted for a moment after the measured time.

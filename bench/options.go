@@ -22,9 +22,13 @@ type Options struct {
 	Duration time.Duration // measured time of one sample
 	Warmup   time.Duration // load before the measured time
 	Layout   string
-	Rate     float64 // requests per second of the tests at half load; 0 = find out
-	Pen      string  // path of the pen under test
-	Out      string  // JSON file; empty = none
+	Soak     time.Duration // load before the tests of a soaked pen; 0 = leave these tests out
+	From     []string      // report on these JSON files instead of measuring
+	Rate     float64       // requests per second of the tests at half load; 0 = find out
+	Pen      string        // path of the pen under test
+	Commands []string      // for it, on its command line
+	Base     string        // path of another pen; empty = none
+	Out      string        // JSON file; empty = none
 	List     bool
 }
 
@@ -48,8 +52,12 @@ func parseOptions(args []string) (Options, error) {
 	f.DurationVar(&o.Warmup, "warmup", 500*time.Millisecond, "load before the measured time")
 	f.StringVarP(&o.Layout, "layout", "l", "1:0", "cores of the proxy : cores of load and origin, e.g. 1:0 or 2,3:0,1")
 	f.Float64Var(&o.Rate, "rate", 0, "requests per second of the tests at a fixed rate; 0 = half of what the slowest reaches")
+	f.DurationVar(&o.Soak, "soak", 0, "load one pen for so long, then measure it beside a fresh one (tests soak-*)")
+	f.StringSliceVar(&o.From, "from", nil, "measure nothing, report on these JSON files of earlier runs together")
 	f.StringVar(&o.Pen, "pen", "bin/pen", "the pen under test")
-	f.StringVarP(&o.Out, "out", "o", "", "write all figures to this JSON file, and for benchstat to the same name with .txt")
+	f.StringArrayVar(&o.Commands, "command", nil, "a command for the pen under test, as by its -O; may be repeated")
+	f.StringVar(&o.Base, "base", "", "another pen to measure beside, to see what a change gives")
+	f.StringVarP(&o.Out, "out", "o", "", "write all figures to this JSON file; beside it .txt for benchstat, .md with plots for people")
 	f.BoolVar(&o.List, "list", false, "list tests and peers")
 	f.Usage = func() { fmt.Print(usageText, f.FlagUsages()) }
 	if err := f.Parse(args); err != nil {
@@ -65,6 +73,8 @@ func parseOptions(args []string) (Options, error) {
 		return o, fmt.Errorf("--rounds %d: at least 1 expected; %w", o.Rounds, errUsage)
 	case o.Duration < minDuration:
 		return o, fmt.Errorf("--duration %v: at least %v expected; %w", o.Duration, minDuration, errUsage)
+	case o.Soak < 0:
+		return o, fmt.Errorf("--soak %v: not below 0; %w", o.Soak, errUsage)
 	case o.Rate < 0:
 		return o, fmt.Errorf("--rate %v: not below 0; %w", o.Rate, errUsage)
 	case o.Warmup < 0:

@@ -54,25 +54,36 @@ type Setup struct {
 	Datagrams   bool        // not streams
 	Once        bool        // one datagram and one answer make a flow
 	Certificate certificate // to show to clients; none = no TLS
+	Spare       string      // another address to listen on
+	Fakes       []string    // servers to be probed
+	Commands    []string    // for pen, on its command line
 }
 
 // Launch is how to start a peer: a command line that stays in the foreground, and the files it reads.
 type Launch struct {
 	Args  []string          // after the program
 	Files map[string]string // name within Setup.Dir → content
+
+	Scrape string // where its metrics are, to be asked for each second of the load
 }
 
 const (
 	ours   = "pen"
 	direct = "direct"
 
+	basePen = "pen-base"
+
 	backlog = 4096 // connections waiting to be accepted; all peers alike, default of net.core.somaxconn
 )
 
-// peers is the table. In every round they are started in turn, not always in this order.
-var peers = []Peer{
+// peers is the table, the usual ones first. In every round they are started in turn, not always in this order.
+var peers = slices.Concat(usualPeers, variantPeers())
+
+var usualPeers = []Peer{
 	{Name: direct, Help: "no proxy: what the load side can do at most; with TLS the origin speaks it, on the proxy's cores", Can: canDatagram | canTLS},
-	{Name: ours, Help: "the pen under test (--pen)", Program: "bin/pen", Version: penVersion,
+	{Name: ours, Help: "the pen under test (--pen)", Program: "bin/pen", Version: []string{"--version"},
+		Can: canMemory | canForward | canDatagram | canTLS, Launch: launchPen},
+	{Name: basePen, Help: "another pen (--base)", Program: "bin/pen", Version: []string{"--version"},
 		Can: canMemory | canForward | canDatagram | canTLS, Launch: launchPen},
 	{Name: "penc", Help: "the C pen", Program: "/usr/bin/pen", Version: penVersion,
 		Can: canMemory | canForward | canDatagram, Rival: inPlain, Launch: launchPen}, // TLS with the curve P-256 only
@@ -87,7 +98,7 @@ var peers = []Peer{
 	{Name: "netpoll", Help: "a plain proxy built on cloudwego/netpoll", Can: canMemory, Launch: launchNetpoll},
 }
 
-// penVersion makes a pen say its version: it has no option for that, but the debug output begins with it. It ends at
+// penVersion makes the C pen say its version: it has no option for that, but the debug output begins with it. It ends at
 // once because the user is unknown.
 var penVersion = []string{"-f", "-d", "-u", "no-such-user", "127.0.0.1:0", "127.0.0.1:9"}
 
@@ -124,6 +135,9 @@ func launchPen(s Setup) Launch {
 	}
 	if s.Datagrams {
 		args = append(args, "-U")
+	}
+	for _, c := range s.Commands {
+		args = append(args, "-O", c)
 	}
 	if s.Datagrams && s.Once {
 		args = append(args, "-O", "udp_responses 1") // the C pen, which does not know it, takes the oldest flow's place

@@ -30,7 +30,7 @@ const (
 // process is a child of ours.
 type process struct {
 	cmd    *exec.Cmd
-	stderr tail
+	stderr complaints
 	ended  chan struct{} // closed when it has been waited for
 }
 
@@ -85,6 +85,9 @@ func (p *process) stop() {
 
 // why tells how a process ended, empty if it runs.
 func (p *process) why() string {
+	if p == nil {
+		return ""
+	}
 	select {
 	case <-p.ended:
 		return strings.TrimSpace(p.cmd.ProcessState.String() + " " + strings.ReplaceAll(p.stderr.String(), "\n", " / "))
@@ -123,27 +126,48 @@ func accepts(address string) error {
 
 // startOrigin starts the origin of a test and returns its address.
 func startOrigin(onCores []int, files int, o originRole) (*process, string, error) {
-	c, err := command(onCores, files, "", roleCommand, role{Origin: &o}.String())
+	return startServer(onCores, files, role{Origin: &o})
+}
+
+// startFakes starts so many fake servers and returns their addresses.
+func startFakes(onCores []int, servers int) (*process, []string, error) {
+	if servers == 0 {
+		return nil, nil, nil
+	}
+	p, port, err := startServer(onCores, servers+spareFiles, role{Fakes: &fakesRole{servers}})
+	if err != nil {
+		return nil, nil, err
+	}
+	addresses := make([]string, servers)
+	for i := range addresses {
+		addresses[i] = fakeAddress(i, port)
+	}
+	return p, addresses, nil
+}
+
+// startServer starts a part of this program that prints a line when it serves, and returns the line.
+func startServer(onCores []int, files int, r role) (*process, string, error) {
+	c, err := command(onCores, files, "", roleCommand, r.String())
 	if err != nil {
 		return nil, "", err
 	}
 	// The pipe is ours, not exec's, whose Wait would close it under the reader.
-	r, w, err := os.Pipe()
+	in, out, err := os.Pipe()
 	if err != nil {
 		return nil, "", err
 	}
-	defer r.Close()
-	c.Stdout = w
+	defer in.Close()
+	c.Stdout = out
 	p, err := launch(c)
-	w.Close()
+	out.Close()
 	if err != nil {
 		return nil, "", err
 	}
-	r.SetReadDeadline(time.Now().Add(startTimeout))
-	line, err := bufio.NewReader(r).ReadString('\n')
+	in.SetReadDeadline(time.Now().Add(startTimeout))
+	line, err := bufio.NewReader(in).ReadString('\n')
 	if err != nil {
 		p.stop()
-		return nil, "", fmt.Errorf("origin: %w %s", err, p.stderr.String())
+		return nil, "", fmt.Errorf("server: %w %s", err, p.stderr.String())
 	}
 	return p, strings.TrimSpace(line), nil
 }

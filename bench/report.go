@@ -32,6 +32,8 @@ type Report struct {
 	Warmup  time.Duration     `json:"warmup_ns"`
 	Length  time.Duration     `json:"duration_ns"`
 	Peers   map[string]string `json:"peers"` // name → version
+	Targets []Verdict         `json:"targets"`
+	Soak    *Soak             `json:"soak,omitempty"`
 	Summary []Summary         `json:"summary"`
 	Samples []Sample          `json:"samples"`
 
@@ -53,15 +55,20 @@ func newReport(ctx context.Context, p *plan) *Report {
 	r := &Report{Started: time.Now().Round(time.Second), Machine: thisMachine(), Layout: p.layout, Rounds: p.Rounds,
 		Warmup: p.Warmup, Length: p.Duration, Peers: make(map[string]string), plan: p}
 	for _, peer := range p.peers {
-		r.Peers[peer.Name] = version(ctx, peer)
+		if !peer.Variant {
+			r.Peers[peer.Name] = version(ctx, peer)
+		}
 	}
 	return r
 }
 
-func (r *Report) summarize(p *plan) {
-	for _, t := range p.tests {
-		r.Summary = append(r.Summary, summarize(r.Samples, t, p.peers)...)
+// summarize works out all that follows from the samples.
+func (r *Report) summarize() {
+	r.Summary = nil
+	for _, t := range r.plan.tests {
+		r.Summary = append(r.Summary, summarize(r.Samples, t, r.plan.peers)...)
 	}
+	r.Targets = r.judge()
 }
 
 // thisMachine leaves empty what the kernel does not tell.
@@ -93,8 +100,11 @@ func version(ctx context.Context, p Peer) string {
 	ctx, cancel := context.WithTimeout(ctx, versionTimeout)
 	defer cancel()
 	output, _ := exec.CommandContext(ctx, p.Program, p.Version...).CombinedOutput() // the status does not matter
-	v := parseVersion(string(output))
-	if content, err := os.ReadFile(p.Program); err == nil && p.Name == ours {
+	if p.Name != ours && p.Name != basePen {
+		return parseVersion(string(output))
+	}
+	v, _, _ := strings.Cut(string(output), "\n")
+	if content, err := os.ReadFile(p.Program); err == nil {
 		v = fmt.Sprintf("%s sha256:%.6x", v, sha256.Sum256(content))
 	}
 	return strings.TrimSpace(v)
@@ -123,19 +133,25 @@ func (r *Report) failure() error {
 	return nil
 }
 
-// save writes the JSON file, and beside it the same samples for benchstat.
+// save writes the JSON file, and beside it the same samples for benchstat, and the report with its plots for people.
 func (r *Report) save(name string) error {
 	text, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return err
 	}
-	var lines bytes.Buffer
+	var lines, page bytes.Buffer
 	r.benchmarks(&lines)
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 		return err
 	}
-	return errors.Join(os.WriteFile(name, append(text, '\n'), 0o644),
-		os.WriteFile(strings.TrimSuffix(name, ".json")+".txt", lines.Bytes(), 0o644))
+	base := strings.TrimSuffix(name, ".json")
+	plots, err := r.plots(base)
+	if err != nil {
+		return err
+	}
+	r.page(&page, plots)
+	return errors.Join(os.WriteFile(base+".json", append(text, '\n'), 0o644),
+		os.WriteFile(base+".txt", lines.Bytes(), 0o644), os.WriteFile(base+".md", page.Bytes(), 0o644))
 }
 
 // benchmarks writes a line per sample in the format of testing.B (golang.org/design/14313-benchmark-format).
@@ -186,11 +202,16 @@ func (r *Report) print(w io.Writer) {
 	fmt.Fprintf(w, "\n%s, %d cores, Linux %s, %s; proxy on core %s, load and origin on %s; %d rounds of %v; medians\n",
 		r.Machine.CPU, r.Machine.Cores, r.Machine.Kernel, r.Machine.TCP, cores(r.Layout.Proxy), cores(r.Layout.Load), r.Rounds, r.Length)
 	for _, p := range r.plan.peers {
-		fmt.Fprintf(w, "  %s: %s\n", p.Name, r.Peers[p.Name])
+		if v := r.Peers[p.Name]; v != "" {
+			fmt.Fprintf(w, "  %s: %s\n", p.Name, v)
+		}
 	}
 	for _, t := range r.plan.tests {
 		r.printTest(w, t)
 	}
+	r.Soak.print(w)
+	r.printCollections(w)
+	r.printTargets(w)
 }
 
 func (r *Report) printTest(w io.Writer, t Test) {
@@ -228,6 +249,29 @@ func (r *Report) printTest(w io.Writer, t Test) {
 	r.printFailures(w, t)
 }
 
+// printCollections tells how long pen stood still for its garbage collector under load.
+func (r *Report) printCollections(w io.Writer) {
+	heading := "\ngarbage collections under load, in all rounds:\n"
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, t := range r.plan.tests {
+		for _, peer := range r.plan.taking(t) {
+			var c Collections
+			for _, s := range r.Samples {
+				if s.Test == t.Name && s.Peer == peer.Name {
+					c.add(s.Collections)
+				}
+			}
+			if c.Count == 0 || peer.Name != ours && !peer.Variant {
+				continue
+			}
+			fmt.Fprint(w, heading)
+			heading = ""
+			fmt.Fprintf(table, "  %s\t%s\t%d\tthe longest standstill %v\tin all %v\n", t.Name, peer.Name, c.Count, c.Longest, c.Total)
+		}
+	}
+	table.Flush()
+}
+
 // calmWait is the percentage of waiting from which on something else must be running on the proxy's core.
 const calmWait = 10
 
@@ -252,7 +296,7 @@ func (r *Report) disturbed(t Test) (n, all int) {
 // printJudgement compares pen with the best rival in each judged metric.
 func (r *Report) printJudgement(w io.Writer, t Test) {
 	for _, m := range t.Unit.Metrics[:t.Unit.Judged] {
-		if b := best(r.Summary, t, m, r.plan.peers); b != nil && b.Ratio != nil {
+		if b := best(r.Summary, t, m, r.plan.peers, nil); b != nil && b.Ratio != nil {
 			fmt.Fprintf(w, "  %s: %s %.2f × the best rival, %s\n", m.Name, t.subject(), b.Ratio.Median, b.Peer)
 		}
 	}

@@ -22,7 +22,7 @@ func aReport() *Report {
 		Rounds: p.Rounds, Length: p.Duration, Peers: map[string]string{"nginx": "nginx/1.22"}, Samples: []Sample{
 			sampleOf(direct, 1, 9000, 0), sampleOf(ours, 1, 2000, 20*time.Millisecond),
 			sampleOf("nginx", 1, 1000, 20*time.Millisecond), sampleOf(ours, 2, 2000, 20*time.Millisecond), failed}}
-	r.summarize(p)
+	r.summarize()
 	return r
 }
 

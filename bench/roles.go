@@ -44,10 +44,7 @@ func pin(args []string) error {
 	if err != nil {
 		return err
 	}
-	var set unix.CPUSet
-	for _, core := range layout.Proxy {
-		set.Set(core)
-	}
+	set := cpuSet(layout.Proxy)
 	if err := unix.SchedSetaffinity(0, &set); err != nil {
 		return fmt.Errorf("pin to core %s: %w", args[0], err)
 	}
@@ -84,6 +81,7 @@ type role struct {
 	Origin *originRole `json:"origin,omitempty"`
 	Load   *loadRole   `json:"load,omitempty"`
 	Proxy  *proxyRole  `json:"proxy,omitempty"`
+	Fakes  *fakesRole  `json:"fakes,omitempty"`
 }
 
 // originRole is the server behind the proxies. It prints the address that it listens on.
@@ -101,6 +99,7 @@ type loadRole struct {
 	Duration time.Duration `json:"duration_ns"`
 	ProxyPID int           `json:"proxy_pid"` // 0 = none
 	OrigPID  int           `json:"origin_pid"`
+	Scrape   string        `json:"scrape,omitempty"` // ask there for metrics each second
 }
 
 // proxyRole is the proxy built on netpoll.
@@ -129,6 +128,8 @@ func play(text string) error {
 		return r.Origin.serve()
 	case r.Proxy != nil:
 		return r.Proxy.serve()
+	case r.Fakes != nil:
+		return r.Fakes.serve()
 	case r.Load != nil:
 		result, err := r.Load.run()
 		if err != nil {

@@ -19,6 +19,7 @@ import (
 const (
 	spareConnections = 256 // above what a test opens: the first ones of an idle test, probes, and connections that are ending
 	filesPerConn     = 3   // descriptors: two sockets, and a pipe's share with splice
+	filesPerIdler    = 2   // a quiet connection has no pipe
 	spareFiles       = 256
 	minConnections   = 1024
 
@@ -33,6 +34,7 @@ type plan struct {
 	tests        []Test
 	peers        []Peer // with Program as it will be run
 	certificates map[keyKind]certificate
+	soak         *soak // nil without --soak
 }
 
 // plan picks tests and peers. A peer that is not installed is left out and named on w.
@@ -45,13 +47,24 @@ func (o Options) plan(w io.Writer) (*plan, error) {
 	if p.tests, err = choose(tests, func(t Test) string { return t.Name }, o.Tests, "test"); err != nil {
 		return nil, err
 	}
+	if o.Soak == 0 {
+		p.tests = slices.DeleteFunc(p.tests, Test.isSoak)
+	}
+	if len(p.tests) == 0 {
+		return nil, fmt.Errorf("these tests need --soak; %w", errUsage)
+	}
 	chosen, err := choose(peers, func(p Peer) string { return p.Name }, o.Peers, "peer")
 	if err != nil {
 		return nil, err
 	}
 	for _, peer := range chosen {
-		if peer.Name == ours {
+		switch {
+		case peer.Name == ours || peer.Variant:
 			peer.Program = o.Pen
+		case peer.Name == basePen && o.Base == "":
+			continue
+		case peer.Name == basePen:
+			peer.Program = o.Base
 		}
 		if peer.Program != "" {
 			path, err := exec.LookPath(peer.Program)
@@ -96,7 +109,7 @@ func (p *plan) compared(t Test) []Peer {
 // made it stop, and the report is then what there is so far.
 func (p *plan) measure(ctx context.Context, w io.Writer) (*Report, error) {
 	report := newReport(ctx, p)
-	defer report.summarize(p)
+	defer report.summarize()
 	cleanup, err := p.makeCertificates()
 	defer cleanup()
 	if err != nil {
@@ -107,6 +120,10 @@ func (p *plan) measure(ctx context.Context, w io.Writer) (*Report, error) {
 		total += len(p.taking(t)) * p.Rounds
 	}
 	if err := p.pace(ctx, w); err != nil {
+		return report, err
+	}
+	defer func() { p.soak.stop() }()
+	if err := p.soakFirst(ctx, report, w); err != nil {
 		return report, err
 	}
 	each := p.Warmup + p.Duration + sampleOverhead
@@ -205,11 +222,17 @@ func (p *plan) sample(ctx context.Context, t Test, peer Peer) Sample {
 func (p *plan) attempt(ctx context.Context, t Test, peer Peer) (Result, error) {
 	connections := max(t.Client.Conns+spareConnections, minConnections)
 	files := filesPerConn*connections + spareFiles
+	if t.Client.Does == hold {
+		files = filesPerIdler*connections + spareFiles
+	}
 	layout, err := p.layoutOf(t)
 	if err != nil {
 		return Result{}, err
 	}
 	standIn := t.secure() && peer.Launch == nil // the origin speaks TLS in place of a proxy
+	if peer.Name == soakedPen {
+		return p.soak.sample(ctx, p, t)
+	}
 	originCores, originRole := layout.Load, originRole{Origin: t.Origin}
 	if standIn {
 		originCores, originRole.Certificate = layout.Proxy, p.certificates[t.Client.Key]
@@ -219,20 +242,35 @@ func (p *plan) attempt(ctx context.Context, t Test, peer Peer) (Result, error) {
 		return Result{}, err
 	}
 	defer origin.stop()
-	proxy, address, cleanup, err := start(ctx, layout.Proxy, peer, Setup{Program: peer.Program, Origin: address, Connections: connections,
-		Forwarded: t.Origin.Forwarded, Datagrams: t.Origin.Does == mirror, Once: t.Client.Does == askOnce,
-		Certificate: p.certificates[t.Client.Key]}, files)
-	defer cleanup()
+	fakes, addresses, err := startFakes(layout.Load, t.Fakes)
 	if err != nil {
 		return Result{}, err
 	}
-	load := loadRole{Client: t.Client, Origin: t.Origin, Address: address,
-		Warmup: p.Warmup, Duration: p.Duration, ProxyPID: proxy.pid(), OrigPID: origin.pid()}
+	defer fakes.stop()
+	proxy, err := start(ctx, layout.Proxy, files, peer, Setup{Program: peer.Program, Origin: address, Connections: connections,
+		Forwarded: t.Origin.Forwarded, Datagrams: t.Origin.Does == mirror, Once: t.Client.Does == askOnce,
+		Certificate: p.certificates[t.Client.Key], Fakes: addresses, Commands: p.commands(peer)})
+	defer proxy.stop()
+	if err != nil {
+		return Result{}, err
+	}
+	proxy.collections()
+	load := loadRole{Client: t.Client, Origin: t.Origin, Address: proxy.address,
+		Warmup: p.Warmup, Duration: p.Duration, ProxyPID: proxy.pid(), OrigPID: origin.pid(), Scrape: proxy.scrape}
 	result, err := runLoads(ctx, layout.Load, files, load, t.Beside)
-	if proxy != nil && proxy.why() != "" {
-		err = fmt.Errorf("ended under load: %s", proxy.why())
+	result.Collections = proxy.collections()
+	if why := proxy.why(); why != "" {
+		err = fmt.Errorf("ended under load: %s", why)
 	}
 	return result, err
+}
+
+// commands returns those of the command line, if the peer is the pen under test.
+func (p *plan) commands(peer Peer) []string {
+	if peer.Name == ours || peer.Variant {
+		return p.Commands
+	}
+	return nil
 }
 
 // layoutOf returns the cores of a test.
@@ -241,45 +279,4 @@ func (p *plan) layoutOf(t Test) (Layout, error) {
 		return p.layout, nil
 	}
 	return parseLayout(t.Layout, runtime.NumCPU())
-}
-
-// start starts a peer in front of the origin and returns where to connect. The cleanup, never nil, ends it and
-// removes its files. There is no process for a peer that is no proxy.
-func start(ctx context.Context, onCores []int, peer Peer, s Setup, files int) (*process, string, func(), error) {
-	if peer.Launch == nil {
-		return nil, s.Origin, func() {}, nil
-	}
-	dir, err := os.MkdirTemp("", "bench-")
-	if err != nil {
-		return nil, "", func() {}, err
-	}
-	cleanup := func() { os.RemoveAll(dir) }
-	if s.Listen, err = freeAddress(); err != nil {
-		return nil, "", cleanup, err
-	}
-	s.Dir = dir
-	how := peer.Launch(s)
-	for name, content := range how.Files {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
-			return nil, "", cleanup, err
-		}
-	}
-	c, err := command(onCores, files, s.Program, how.Args...)
-	if err != nil {
-		return nil, "", cleanup, err
-	}
-	c.Dir = dir
-	proxy, err := launch(c)
-	if err != nil {
-		return nil, "", cleanup, err
-	}
-	cleanup = func() { proxy.stop(); os.RemoveAll(dir) }
-	probe := accepts
-	if s.Datagrams {
-		probe = answers
-	}
-	if err := proxy.ready(ctx, s.Listen, probe); err != nil {
-		return nil, "", cleanup, err
-	}
-	return proxy, s.Listen, cleanup, nil
 }

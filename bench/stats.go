@@ -97,12 +97,17 @@ func find(all []Summary, test, peer, metric string) *Summary {
 	return &all[i]
 }
 
-// best returns the rival with the best median of a metric, nil if no rival has figures.
-func best(all []Summary, test Test, m Metric, peers []Peer) *Summary {
+// best returns the peer with the best median of a metric, of those named, or of the rivals if none is; nil if none of them
+// has figures.
+func best(all []Summary, test Test, m Metric, peers []Peer, named []string) *Summary {
 	var b *Summary
 	for _, peer := range peers {
 		s := find(all, test.Name, peer.Name, m.Name)
-		if !peer.rivals(test) || s == nil {
+		wanted := peer.rivals(test)
+		if len(named) > 0 {
+			wanted = slices.Contains(named, peer.Name)
+		}
+		if !wanted || s == nil {
 			continue
 		}
 		if b == nil || (m.Better == higher && s.Median > b.Median) || (m.Better == lower && s.Median < b.Median) {

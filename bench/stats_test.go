@@ -117,7 +117,7 @@ func TestBest(t *testing.T) {
 		{"nobody has figures", p99, ""},
 	} {
 		var got string
-		if b := best(all, someTest, tt.metric, somePeers); b != nil {
+		if b := best(all, someTest, tt.metric, somePeers, nil); b != nil {
 			got = b.Peer
 		}
 		if got != tt.want {

@@ -16,11 +16,10 @@ type Test struct {
 	Unit   Unit
 	Needs  Ability // what a peer must be able to do to take part
 
-	Among   []string // the peers that take part; none = all that can and are no variants
-	Subject string   // the peer that is compared with the others; none = pen
-	Layout  string   // instead of that of the command line
-	Beside  *Client  // a second load that is not measured
-	Fakes   int      // servers that are there to be probed
+	Among  []string // the peers that take part, the one that is compared with the others first; none = all that can and are no variants
+	Layout string   // instead of that of the command line
+	Beside *Client  // a second load that is not measured
+	Fakes  int      // servers that are there to be probed
 }
 
 // Origin is what the server behind the proxies does.
@@ -84,7 +83,7 @@ const (
 )
 
 // tests is the table. Names are stable: results of different days are compared by them.
-var tests = slices.Concat(plainTests, tlsTests)
+var tests = slices.Concat(plainTests, tlsTests, variantTests, soakTests)
 
 var small, smallOnce = Origin{Does: reply, Size: smallReply}, Origin{Does: replyClose, Size: smallReply}
 
@@ -147,10 +146,10 @@ var tlsTests = []Test{
 
 // subject is the peer that a test is about.
 func (t Test) subject() string {
-	if t.Subject == "" {
+	if len(t.Among) == 0 {
 		return ours
 	}
-	return t.Subject
+	return t.Among[0]
 }
 
 // secure tells if clients speak TLS to the proxy.
