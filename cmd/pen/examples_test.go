@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"mvdan.cc/sh/v3/syntax"
 
@@ -211,5 +212,42 @@ func (e *examples) pen(where string, args []string) {
 		e.t.Errorf("%s: %v", where, explain(err))
 	} else if err := c.draft.Operands(set.Args()); err != nil {
 		e.t.Errorf("%s: %v", where, err)
+	}
+}
+
+// TestRecipesAsCommandLines compares a file in a guide with the command line below it: they say the same.
+func TestRecipesAsCommandLines(t *testing.T) {
+	compared := 0
+	for _, g := range guides(t) {
+		for i := 1; i < len(g.blocks); i++ {
+			file, line := g.blocks[i-1], g.blocks[i]
+			if file.lang != "conf" || line.lang != "sh" || !strings.HasPrefix(line.code, "pen ") {
+				continue
+			}
+			compared++
+			want := conf.NewDraft(conf.Default(), conf.Offline{})
+			for text := range strings.Lines(file.code) {
+				if err := want.Exec(text, io.Discard); err != nil {
+					t.Errorf("%s:%d: %v", file.file, file.line, err)
+				}
+			}
+			f, err := syntax.NewParser().Parse(strings.NewReader(line.code), line.file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			call := f.Stmts[0].Cmd.(*syntax.CallExpr)
+			c, err := parse(literals(call.Args)[1:], io.Discard, io.Discard)
+			if err != nil {
+				t.Errorf("%s:%d: %v", line.file, line.line, err)
+				continue
+			}
+			format := func(s *conf.Settings) string { return string(conf.Format(s, "", time.Time{})) }
+			if got, want := format(c.draft.Settings()), format(want.Settings()); got != want {
+				t.Errorf("%s:%d: the command line is\n%s\nand the file above it\n%s", line.file, line.line, got, want)
+			}
+		}
+	}
+	if compared < 5 {
+		t.Errorf("got %d pairs of a file and a command line, want those of the cookbook", compared)
 	}
 }

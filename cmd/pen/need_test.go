@@ -25,7 +25,8 @@ var installing sync.Mutex // apt-get does not like company
 
 // packageOf names the packages that are not called like their program.
 var packageOf = map[string]string{
-	"named": "bind9", "dig": "bind9-dnsutils",
+	"named": "bind9", "dig": "bind9-dnsutils", "ldapsearch": "ldap-utils", "rsyslogd": "rsyslog", "logger": "bsdutils", "ip": "iproute2",
+	"/usr/lib/dovecot/pop3-login": "dovecot-pop3d", "/usr/lib/dovecot/imap-login": "dovecot-imapd",
 	"systemd-analyze": "systemd", "systemd-socket-activate": "systemd", "systemd-sysusers": "systemd", "systemd-tmpfiles": "systemd",
 	"xmllint": "libxml2-utils",
 }
@@ -41,7 +42,9 @@ func ensure(name string) error {
 		return fmt.Errorf("%s is not installed, and only root can install it", name)
 	}
 	pkg := cmp.Or(packageOf[name], filepath.Base(name))
-	out, err := exec.Command("apt-get", "install", "-y", "--no-install-recommends", pkg).CombinedOutput()
+	cmd := exec.Command("apt-get", "install", "-y", "--no-install-recommends", pkg)
+	cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1") // ask nothing, start no service
+	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("%s is not installed and apt-get cannot: %w: %.300s", name, err, out)
 	}

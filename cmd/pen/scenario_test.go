@@ -41,6 +41,9 @@ func commands() map[string]command {
 		"need":       need,
 		"fill":       fillIn,
 
+		// recipe_test.go
+		"recipe": recipe,
+
 		// program_test.go
 		"pen":     startPen,
 		"ctl":     ctl,
