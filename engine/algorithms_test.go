@@ -128,7 +128,7 @@ func TestMaglevIsEvenAndWeighted(t *testing.T) {
 				}
 			})
 			slots := map[int32]int{}
-			table := v.state.maglev.Load().slots
+			table := v.choice.maglev.Load().slots
 			for _, id := range table {
 				slots[id]++
 			}
@@ -212,13 +212,13 @@ func TestMaglevDoesNotDependOnTheOrder(t *testing.T) {
 // Nothing is made anew if the members have not changed.
 func TestMaglevIsKept(t *testing.T) {
 	v := farm(t, 3, func(v *conf.Service) { v.Balance.Maglev = true })
-	was := v.state.maglev.Load()
+	was := v.choice.maglev.Load()
 	v.settle()
-	if v.state.maglev.Load() != was {
+	if v.choice.maglev.Load() != was {
 		t.Error("the table was made anew though nothing changed")
 	}
 	takeDown(v, 0)
-	if v.state.maglev.Load() == was {
+	if v.choice.maglev.Load() == was {
 		t.Error("the table was kept though a server went down")
 	}
 }

@@ -89,9 +89,9 @@ func (v *service) byWeight(now int64) int {
 // starts at 0, so that the first client goes to server 1.
 func (v *service) byTurn(now int64) int {
 	for {
-		last := v.state.turn.Load()
+		last := v.choice.turn.Load()
 		i := v.turnAfter(int(last), now)
-		if i == none || v.state.turn.CompareAndSwap(last, int32(i)) {
+		if i == none || v.choice.turn.CompareAndSwap(last, int32(i)) {
 			return i
 		}
 	}

@@ -14,7 +14,7 @@ const loadScale = wholePortion << 20
 
 // byLeast finds the lowest load. It begins behind the place chosen last, so that equals take turns.
 func (v *service) byLeast(now int64) int {
-	start := int(v.state.turn.Load())
+	start := int(v.choice.turn.Load())
 	best, least := none, int64(0)
 	for n := range v.places {
 		i := (start + 1 + n) % len(v.places)
@@ -27,7 +27,7 @@ func (v *service) byLeast(now int64) int {
 		}
 	}
 	if best != none {
-		v.state.turn.Store(int32(best))
+		v.choice.turn.Store(int32(best))
 	}
 	return best
 }

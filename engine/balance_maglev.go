@@ -44,11 +44,11 @@ type maglevMember struct {
 // rebuild makes the table of a service if its members are not those of the table that there is.
 func (v *service) rebuild() {
 	members := v.maglevMembers()
-	old := v.state.maglev.Load()
+	old := v.choice.maglev.Load()
 	if old != nil && slices.Equal(old.members, members) {
 		return
 	}
-	v.state.maglev.Store(newMaglev(members))
+	v.choice.maglev.Store(newMaglev(members))
 }
 
 // maglevMembers returns who belongs in the table, in an order that does not depend on the places.
@@ -101,7 +101,7 @@ func newMaglev(members []maglevMember) *maglev {
 
 // byMaglev looks the client up. Peers of a Unix socket are one client.
 func (v *service) byMaglev(client netip.Addr, now int64) int {
-	t := v.state.maglev.Load()
+	t := v.choice.maglev.Load()
 	if t == nil || len(t.slots) == 0 {
 		return v.after(0, now)
 	}

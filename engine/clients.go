@@ -2,6 +2,7 @@ package engine
 
 import (
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 )
@@ -19,9 +20,10 @@ type clients struct {
 	evicted uint64
 }
 
-// clientKey tells clients apart: by address without port, for each service. All peers of a Unix socket are one client.
+// clientKey tells clients apart: by address without port, for each service, or route of one. All peers of a Unix socket
+// are one client.
 type clientKey struct {
-	service int32
+	service int32 // choice.id; among visitors serviceState.id
 	addr    netip.Addr
 }
 
@@ -95,13 +97,13 @@ func (t *clients) resize(max int) {
 	t.mu.Unlock()
 }
 
-// recent returns copies of the entries of a service that were seen since a time, and their places, in whose order they
-// are.
-func (t *clients) recent(service int32, since int64) (found []client, places []int32) {
+// recent returns copies of the entries that were seen since a time of services by choice.id, and their places, in whose
+// order they are.
+func (t *clients) recent(services []int32, since int64) (found []client, places []int32) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for i := range t.entries {
-		if c := &t.entries[i]; c.key.service == service && c.seen >= since {
+		if c := &t.entries[i]; slices.Contains(services, c.key.service) && c.seen >= since {
 			found, places = append(found, *c), append(places, int32(i))
 		}
 	}

@@ -88,7 +88,7 @@ func TestClientsReusedEntryIsNotTouched(t *testing.T) {
 	table.visit(key("10.0.0.2"), 1, 0, nowhere)
 	table.assign(place, key("10.0.0.1"), 5)
 	table.leave(place, key("10.0.0.1"), 100, 200)
-	found, _ := table.recent(0, 0)
+	found, _ := table.recent([]int32{0}, 0)
 	if len(found) != 1 || found[0].server != none || found[0].sent != 0 {
 		t.Errorf("got %+v, want one untouched entry", found)
 	}
@@ -100,7 +100,7 @@ func TestClientsRecent(t *testing.T) {
 		place, _ := table.visit(key(c), int64(i), 0, nowhere)
 		table.leave(place, key(c), 10, 1)
 	}
-	found, _ := table.recent(0, 2)
+	found, _ := table.recent([]int32{0}, 2)
 	if len(found) != 2 || found[0].key != key("10.0.0.1") || found[1].key != key("10.0.0.3") {
 		t.Fatalf("got %+v, want 10.0.0.1 and 10.0.0.3", found)
 	}

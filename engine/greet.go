@@ -20,6 +20,7 @@ type step uint8
 const (
 	stepProxy step = iota // the header of a proxy that we trust
 	stepAdmit             // access list, limits
+	stepRoute             // what a TLS client asks for, where there are routes
 	stepDone
 )
 
@@ -33,7 +34,7 @@ const (
 )
 
 // greets tells if clients of the service are greeted by more than the access list.
-func (v *service) greets() bool { return v.conf.Proxy.Accept }
+func (v *service) greets() bool { return v.conf.Proxy.Accept || v.routes != nil }
 
 // beingGreeted tells if the session waits in one of the steps.
 func (s *session) beingGreeted() bool {
@@ -49,6 +50,8 @@ func (r *reactor) greet(s *session) {
 			how = r.takeProxy(s)
 		case stepAdmit:
 			how = r.admit(s)
+		case stepRoute:
+			how = r.takeRoute(s)
 		}
 		if how != passed {
 			return

@@ -111,6 +111,9 @@ func (v *service) settle() {
 	}
 	if v.conf.Balance.Maglev {
 		v.rebuild()
+		for _, t := range v.routes {
+			t.service.rebuild()
+		}
 	}
 	v.state.line.offerAll(v)
 }

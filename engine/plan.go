@@ -24,6 +24,9 @@ type plan struct {
 type service struct {
 	conf      *conf.Service
 	state     *serviceState
+	choice    *choice
+	routes    []route  // none = all clients may get all servers; else the last one fits everybody
+	looks     bool     // a route looks at the ClientHello
 	addr      *address // nil = not listening
 	places    []place
 	index     []int32 // by server.id: place of a server, none if it is not in this plan
@@ -39,11 +42,16 @@ type service struct {
 
 // serviceState is what a service keeps from one plan to the next. It is found again by name.
 type serviceState struct {
-	id     int32
-	turn   atomic.Int32 // index that round robin handed out last
-	line   *line
+	id   int32
+	line *line
+	logs *Logs
+}
+
+// choice is what choosing keeps from one plan to the next, of a service or of one of its routes. It is found again by name.
+type choice struct {
+	id     int32                  // by which the client table tells its clients from others
+	turn   atomic.Int32           // index that round robin handed out last
 	maglev atomic.Pointer[maglev] // nil = was never asked for; written by the control goroutine
-	logs   *Logs
 }
 
 // indexOf returns the place of a server in this plan, none if it has none.
@@ -76,11 +84,12 @@ func (p *plan) named(name string) *service {
 	return nil
 }
 
-// renewed returns the service of this plan that an older plan's service has become, nil if there is none.
+// renewed returns the service of this plan that an older plan's service has become, or the route of one, nil if there is
+// none.
 func (p *plan) renewed(old *service) *service {
 	for _, v := range p.services {
 		if v.state == old.state {
-			return v
+			return v.along(old.choice)
 		}
 	}
 	return nil
@@ -109,6 +118,7 @@ func (p *plan) usesPort(port uint16, datagrams bool) bool {
 // registry finds again what survives a change of plan. It belongs to the control goroutine.
 type registry struct {
 	services map[string]*serviceState
+	choices  map[string]*choice // by name of the service, and of the route
 	servers  map[serverKey]*server
 	byID     []*server // by server.id
 	names    resolver
@@ -125,7 +135,7 @@ type serverKey struct {
 }
 
 func newRegistry() *registry {
-	return &registry{services: map[string]*serviceState{}, servers: map[serverKey]*server{}}
+	return &registry{services: map[string]*serviceState{}, choices: map[string]*choice{}, servers: map[serverKey]*server{}}
 }
 
 func (g *registry) service(name string) *serviceState {
@@ -135,6 +145,15 @@ func (g *registry) service(name string) *serviceState {
 		g.services[name] = s
 	}
 	return s
+}
+
+func (g *registry) choice(name string) *choice {
+	c, ok := g.choices[name]
+	if !ok {
+		c = &choice{id: int32(len(g.choices))}
+		g.choices[name] = c
+	}
+	return c
 }
 
 func (g *registry) server(key serverKey, a *address) *server {
@@ -191,7 +210,7 @@ func (g *registry) compileService(p, old *plan, c *conf.Service) (*service, erro
 	if err := streamsOnly(c); err != nil {
 		return nil, err
 	}
-	v := &service{conf: c, state: g.service(c.Name), acl: p.matchers[c.ClientACL], trusted: p.matchers[c.Proxy.ACL]}
+	v := &service{conf: c, state: g.service(c.Name), choice: g.choice(c.Name), acl: p.matchers[c.ClientACL], trusted: p.matchers[c.Proxy.ACL]}
 	seen := map[string]int{}
 	_, _, v.logNet = conf.LogAddress(c.Log)
 	var err error
@@ -221,13 +240,22 @@ func (g *registry) compileService(p, old *plan, c *conf.Service) (*service, erro
 			return nil, err
 		}
 	}
-	v.index = slices.Repeat([]int32{none}, int(g.nextID))
-	for i := range v.places {
-		if p := &v.places[i]; p.server != nil {
-			v.index[p.id] = int32(i)
-		}
+	v.index = v.indexPlaces(int(g.nextID))
+	if err := g.compileRoutes(v); err != nil {
+		return nil, err
 	}
 	return v, nil
+}
+
+// indexPlaces returns the places of n servers by server.id.
+func (v *service) indexPlaces(n int) []int32 {
+	index := slices.Repeat([]int32{none}, n)
+	for i := range v.places {
+		if p := &v.places[i]; p.server != nil {
+			index[p.id] = int32(i)
+		}
+	}
+	return index
 }
 
 // streamsOnly refuses for datagrams what works with streams alone.
@@ -242,6 +270,8 @@ func streamsOnly(c *conf.Service) error {
 		return errors.New("ssl_cert, ssl_sni_path: TLS needs streams, not datagrams; unset them or turn off udp")
 	case slices.ContainsFunc(c.Servers, func(s conf.Server) bool { return s.TLS.On }):
 		return errors.New("server: TLS needs streams, not datagrams; say tls off or turn off udp")
+	case len(c.Routes) > 0:
+		return errors.New("route: datagrams have no ClientHello that it could look at; delete the routes or turn off udp")
 	}
 	return nil
 }

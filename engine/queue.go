@@ -42,8 +42,9 @@ type waiter struct {
 	reactor *reactor
 	session *session // only its own reactor looks at it
 	client  netip.Addr
-	last    int32 // id of the server that the client used last
-	only    int32 // id of the only server that it may get; none = any
+	choice  *choice // of its route
+	last    int32   // id of the server that the client used last
+	only    int32   // id of the only server that it may get; none = any
 
 	prev, next *waiter
 	in         bool // in the line
@@ -152,7 +153,7 @@ func (l *line) hand(v *server, take func(limit int) bool) bool {
 
 // fits tells if a waiter may get a place.
 func (w *waiter) fits(v *service, p *place) bool {
-	return (w.only == none || w.only == p.id) && !p.bars(v.returning(w.last, p.id)) && p.acl.Permit(w.client)
+	return (w.only == none || w.only == p.id) && v.along(w.choice).indexOf(p.id) != none && !p.bars(v.returning(w.last, p.id)) && p.acl.Permit(w.client)
 }
 
 // enqueue has a client wait if a server that may serve it is full and the line has room.
@@ -162,7 +163,7 @@ func (r *reactor) enqueue(s *session) bool {
 	if s.marks&markFull == 0 || v.conf.Limit.Queue == 0 || s.waits == maxWaits {
 		return false
 	}
-	w := &waiter{reactor: r, session: s, client: s.client, last: s.last, only: none}
+	w := &waiter{reactor: r, session: s, client: s.client, choice: v.choice, last: s.last, only: none}
 	if v.conf.Balance.Stubborn {
 		w.only = v.places[s.first].id
 	}
@@ -193,8 +194,8 @@ func (r *reactor) called(w *waiter, v *service, p *place) {
 	defer r.contain(s)
 	delete(r.lined, s)
 	r.deadlines.lift(s)
-	s.service, s.state, s.tried = v, stateWaiting, 0
-	s.first = int32(p.index)
+	s.service, s.state, s.tried = v.along(w.choice), stateWaiting, 0
+	s.first = int32(s.service.indexOf(p.id))
 	if !r.engage(s, p) {
 		s.tried++
 		r.seek(s)

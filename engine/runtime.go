@@ -98,7 +98,7 @@ func (e *Engine) Clients(service string, within time.Duration) []conf.ClientStat
 		return nil
 	}
 	now := e.clock()
-	found, places := e.clients.recent(v.state.id, now-int64(within))
+	found, places := e.clients.recent(v.choices(), now-int64(within))
 	live := ask(e, func(r *reactor) map[int32][2]uint64 {
 		m := map[int32][2]uint64{}
 		r.each(func(s *session) {
@@ -307,5 +307,5 @@ func (e *Engine) LastServer(service string) int {
 	if v == nil {
 		return 0
 	}
-	return int(v.state.turn.Load())
+	return int(v.choice.turn.Load())
 }

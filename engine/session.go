@@ -163,7 +163,7 @@ func (r *reactor) choose(s *session) {
 	r.seek(s)
 }
 
-func (s *session) key() clientKey { return clientKey{s.service.state.id, s.client} }
+func (s *session) key() clientKey { return clientKey{s.service.choice.id, s.client} }
 
 // seek goes through the candidates until a connect is under way or none is left. What the client has sent stays
 // unread meanwhile, so each candidate gets all of it.
@@ -544,7 +544,7 @@ func (r *reactor) retire(s *session) {
 	}
 	r.close(s, down)
 	if s.marks&markCounted != 0 {
-		r.engine.visitors.leave(s.key())
+		r.engine.visitors.leave(s.service.visitor(s.client))
 	}
 	if s.entry != none {
 		r.engine.clients.leave(s.entry, s.key(), s.moved[down], s.moved[up])

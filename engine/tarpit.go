@@ -13,7 +13,7 @@ func (r *reactor) welcome(s *session) bool {
 	if limit.Clients == 0 && limit.Rate == 0 {
 		return true
 	}
-	if r.engine.visitors.enter(s.key(), limit, r.now) {
+	if r.engine.visitors.enter(s.service.visitor(s.client), limit, r.now) {
 		s.marks |= markCounted
 		return true
 	}

@@ -85,7 +85,7 @@ func (r *reactor) beginFlow(l *datagramListener, key *flowKey) (*flow, drop) {
 	number, ok := r.takeNumber(nil)
 	if !ok {
 		if counted {
-			r.engine.visitors.leave(clientKey{v.state.id, from.Addr()})
+			r.engine.visitors.leave(v.visitor(from.Addr()))
 		}
 		return nil, dropFull
 	}
@@ -111,7 +111,7 @@ func (r *reactor) countFlow(v *service, client netip.Addr, denied bool) (counted
 	if denied || limit.Clients == 0 && limit.Rate == 0 {
 		return false, true
 	}
-	ok = r.engine.visitors.enter(clientKey{v.state.id, client}, limit, r.now)
+	ok = r.engine.visitors.enter(v.visitor(client), limit, r.now)
 	return ok, ok
 }
 
@@ -147,7 +147,7 @@ func (r *reactor) initial(f *flow, last int32) {
 	f.first, f.tried = int32(v.first(f.client, f.port, last, r.now)), 0
 }
 
-func (f *flow) clientKey() clientKey { return clientKey{f.service.state.id, f.client} }
+func (f *flow) clientKey() clientKey { return clientKey{f.service.choice.id, f.client} }
 
 // seekForFlow connects to the first candidate that can be had. If it returns false there is none, for the reason given.
 func (r *reactor) seekForFlow(f *flow) (drop, bool) {
@@ -353,7 +353,7 @@ func (r *reactor) endFlow(f *flow, why reason) {
 		r.engine.clients.leave(f.entry, f.clientKey(), f.moved[down], f.moved[up])
 	}
 	if f.counted {
-		r.engine.visitors.leave(f.clientKey())
+		r.engine.visitors.leave(f.service.visitor(f.client))
 	}
 	r.handed = append(r.handed, f.number)
 	f.listener = nil

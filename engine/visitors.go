@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"net/netip"
 	"sync"
 
 	"pen/conf"
@@ -33,6 +34,9 @@ type visitor struct {
 func newVisitors(max int) *visitors {
 	return &visitors{index: map[clientKey]int32{}, newest: none, oldest: none, max: max}
 }
+
+// visitor is the key of a client of the service.
+func (v *service) visitor(client netip.Addr) clientKey { return clientKey{v.state.id, client} }
 
 // enter lets a connection in, to be followed by leave, or tells that a limit is reached. The rate is that of a bucket of
 // Rate tokens that fills up in RateTime: as many at once, and then one every RateTime/Rate. Who is not let in does not
