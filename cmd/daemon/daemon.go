@@ -84,7 +84,7 @@ func inChild() *Child {
 
 // startChild starts the child and waits until it is ready or has failed.
 func startChild(stderr *os.File) error {
-	program, err := os.Executable()
+	program, err := find(os.Executable, os.Args[0])
 	if err != nil {
 		return fmt.Errorf("background: find the program: %w", err)
 	}
@@ -107,6 +107,19 @@ func startChild(stderr *os.File) error {
 		return fmt.Errorf("background: %w", err)
 	}
 	return await(child, answer)
+}
+
+// find returns the path of the program: from the system, which on Linux wants /proc for it, or as a shell found it, since a
+// jail may have no /proc.
+func find(executable func() (string, error), arg0 string) (string, error) {
+	path, err := executable()
+	if err == nil {
+		return path, nil
+	}
+	if path, lookErr := exec.LookPath(arg0); lookErr == nil {
+		return path, nil
+	}
+	return "", err
 }
 
 // await reads the answer of the child.

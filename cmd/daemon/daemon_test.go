@@ -38,6 +38,30 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+func TestFind(t *testing.T) {
+	here := func() (string, error) { return "/here/pen", nil }
+	noProc := func() (string, error) { return "", errors.New("readlink /proc/self/exe: no such file or directory") }
+	tests := []struct {
+		name       string
+		executable func() (string, error)
+		arg0       string
+		want       string // or nothing for an error
+	}{
+		{"the system knows", here, "sh", "/here/pen"},
+		{"no /proc, in the path", noProc, "sh", "sh"},
+		{"no /proc, with its place", noProc, "/bin/sh", "/bin/sh"},
+		{"no /proc, another name", noProc, "/none/pen", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := find(tt.executable, tt.arg0)
+			if tt.want == "" && err == nil || !strings.HasSuffix(got, tt.want) {
+				t.Errorf("got %q and error %v, want %q", got, err, tt.want)
+			}
+		})
+	}
+}
+
 // report is what a child says of itself.
 type report struct {
 	PID, PPID, SID int
