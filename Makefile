@@ -1,15 +1,26 @@
-# make demo   a balancer with three small servers, to look at
-# make build  the five programs in bin/
-# make test   all tests, unit and scenario
+# make demo     a balancer with three small servers, to look at
+# make build    the five programs in bin/
+# make install  programs, manual pages, sample and services under PREFIX (/usr/local), SYSCONFDIR (/etc) and DESTDIR
+# make test     all tests, unit and scenario
+# make packages .deb, .rpm, .apk and, for Solaris and illumos, IPS and SVR4, in bin/packages/
 #
 # The others are below. Only Go and make are needed, and gcc for the race detector.
 
-GO       ?= go
-PREFIX   ?= /usr/local
-DESTDIR  ?=
-PROGRAMS := pen penctl penlog penlogd mergelogs
-VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-LDFLAGS  := -s -w -X pen/cmd/version.version=$(VERSION)
+GO         ?= go
+PREFIX     ?= /usr/local
+SYSCONFDIR ?= /etc
+DESTDIR    ?=
+PROGRAMS   := pen penctl penlog penlogd mergelogs
+
+# The version is the release of the change log where its tag is on the commit, else one on the way to it, which sorts
+# before it and after those of earlier commits. Commit and date are those of the sources, so that the same sources give
+# the same bytes; sources without git may be given all three.
+RELEASE  := $(shell sed -n '1s/^pen (\(.*\)).*/\1/p' conf/etc/packages/changelog)
+COMMIT   ?= $(shell git describe --always --abbrev=12 --exclude '*' --dirty 2>/dev/null)
+DATE     ?= $(shell TZ=UTC git log -1 --date=format-local:%Y-%m-%dT%H:%M:%SZ --format=%cd 2>/dev/null)
+VERSION  ?= $(RELEASE)$(shell git describe --exact-match --match 'v$(RELEASE)' >/dev/null 2>&1 || \
+              TZ=UTC git log -1 --date=format-local:~pre%Y%m%d%H%M%S --format=%cd 2>/dev/null)
+LDFLAGS  := -s -w -X pen/cmd/version.version=$(VERSION) -X pen/cmd/version.commit=$(COMMIT) -X pen/cmd/version.date=$(DATE)
 
 # Systems that pen builds for, as GOOS/GOARCH.
 TARGETS  := linux/amd64 linux/arm64 freebsd/amd64 openbsd/amd64 netbsd/amd64 darwin/amd64 solaris/amd64 illumos/amd64
@@ -19,13 +30,14 @@ SOAKTIME    ?= 1m
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: all build demo test cross race soak fuzz lint bench install clean
+
+.PHONY: all build demo test cross race soak fuzz lint bench install uninstall packages test-packages clean
 
 all: build
 
 build:
 	@mkdir -p bin
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ $(PROGRAMS:%=./cmd/%)
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o bin/ $(PROGRAMS:%=./cmd/%)
 
 demo: build
 	$(GO) run ./cmd/demo -bin bin
@@ -81,9 +93,22 @@ bench: build
 	$(GO) build -o bin/bench ./bench
 	bin/bench $(BENCHFLAGS)
 
-install: build
-	install -d '$(DESTDIR)$(PREFIX)/bin'
-	install -m 755 $(PROGRAMS:%=bin/%) '$(DESTDIR)$(PREFIX)/bin'
+# Builds only what is not there, so that after make the root who installs needs no Go.
+install:
+	@test -x bin/pen || $(MAKE) build
+	@PREFIX='$(PREFIX)' SYSCONFDIR='$(SYSCONFDIR)' DESTDIR='$(DESTDIR)' sh conf/etc/packages/install.sh install
+
+uninstall:
+	@PREFIX='$(PREFIX)' SYSCONFDIR='$(SYSCONFDIR)' DESTDIR='$(DESTDIR)' sh conf/etc/packages/install.sh uninstall
+
+packages:
+	$(GO) run ./cmd/packages -out bin/packages -version '$(VERSION)' -date '$(DATE)' -ldflags '$(LDFLAGS)' $(PACKAGEFLAGS)
+
+# Installs, upgrades, removes and purges in a small Debian made for it, looks into every package, builds all again elsewhere.
+test-packages: packages
+	@rm -f bin/skipped-packages
+	VERSION='$(VERSION)' COMMIT='$(COMMIT)' DATE='$(DATE)' PEN_SKIPPED=$(CURDIR)/bin/skipped-packages \
+	  PEN_PACKAGES=$(CURDIR)/bin/packages $(GO) test -count=1 -timeout 15m -v ./cmd/packages
 
 clean:
 	rm -rf bin

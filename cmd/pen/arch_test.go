@@ -28,6 +28,7 @@ var rules = []rule{
 		"it measures the programs as they are built, beside others: our packages would make us special"},
 	{"cmd/daemon", []string{"golang.org/x/sys", "github.com/coreos/go-systemd"},
 		"pen and penlogd share it: it knows nothing of what they do; what systemd hands over and wants to hear is its own library's business"},
+	{"cmd/packages", nil, "it makes packages of the programs as they are built; what it needs for that are tools, which pen's go.mod is kept free of"},
 	{"cmd/version", nil, "all programs share it"},
 	{"cmd/demo", []string{"golang.org/x/sys"}, "it shows the programs as they are built"},
 	{"cmd/pen", []string{"pen/cmd/daemon", "pen/cmd/version", "pen/conf", "pen/engine/control", "github.com/spf13/pflag"},
