@@ -62,3 +62,47 @@ func (p *Pool) giveBuffer(b *buffer) {
 	b.next = list.first
 	list.first, list.n = b, list.n+1
 }
+
+// joined returns b with more behind what is unsent in it: b itself if there is room, else another buffer in its place.
+// b may be nil; more must not be empty.
+func (p *Pool) joined(b *buffer, more []byte) *buffer {
+	if b != nil && len(b.mem)-b.to >= len(more) {
+		b.to += copy(b.mem[b.to:], more)
+		return b
+	}
+	older := b.unsent()
+	c := p.takeBuffer(len(older) + len(more))
+	copy(c.mem[copy(c.mem, older):], more)
+	if b != nil {
+		p.giveBuffer(b)
+	}
+	return c
+}
+
+// Tail is what an End keeps back of its own: bytes that its socket had no room for, or a record of which the rest is
+// still to come. The zero value is empty. Its memory is the pool's, so what is empty holds none.
+type Tail struct{ buf *buffer }
+
+// Keep puts a copy of b behind what is kept already.
+func (t *Tail) Keep(p *Pool, b []byte) {
+	if len(b) > 0 {
+		t.buf = p.joined(t.buf, b)
+	}
+}
+
+// Bytes is what is kept, good until the next call of another method.
+func (t *Tail) Bytes() []byte { return t.buf.unsent() }
+
+// Drop forgets the first n bytes.
+func (t *Tail) Drop(p *Pool, n int) {
+	if t.buf == nil {
+		return
+	}
+	if t.buf.from += n; t.buf.from == t.buf.to {
+		p.giveBuffer(t.buf)
+		t.buf = nil
+	}
+}
+
+// Close forgets all of it.
+func (t *Tail) Close(p *Pool) { t.Drop(p, len(t.Bytes())) }

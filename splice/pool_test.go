@@ -91,3 +91,28 @@ func TestCloseOrder(t *testing.T) {
 		t.Errorf("a closed Relay is %+v, want the zero value", r)
 	}
 }
+
+func TestTail(t *testing.T) {
+	p := newPool(t, 0)
+	var tail Tail
+	tail.Drop(p, 0)
+	tail.Keep(p, nil)
+	if c := p.Counters(); c.Buffers != 0 {
+		t.Fatalf("%d buffers held by an empty tail, want none", c.Buffers)
+	}
+	want := noise(100<<10, 1)
+	for from := 0; from < len(want); from += 1000 {
+		tail.Keep(p, want[from:min(from+1000, len(want))])
+	}
+	mustEqual(t, tail.Bytes(), want)
+	tail.Drop(p, 1000)
+	mustEqual(t, tail.Bytes(), want[1000:])
+	tail.Keep(p, want[:1000])
+	mustEqual(t, tail.Bytes()[len(want)-1000:], want[:1000])
+	tail.Drop(p, len(want))
+	if c := p.Counters(); c.Buffers != 0 || tail != (Tail{}) {
+		t.Errorf("%d buffers held by an emptied tail, want none", c.Buffers)
+	}
+	tail.Keep(p, want)
+	tail.Close(p)
+}

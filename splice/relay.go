@@ -55,16 +55,9 @@ type Relay struct {
 // Hold makes b part of the flow, behind what is held already and before anything read from now on: a header of
 // ours, or bytes read elsewhere. b is copied. The next Pump delivers it.
 func (r *Relay) Hold(p *Pool, b []byte) {
-	if len(b) == 0 {
-		return
+	if len(b) > 0 {
+		r.buf = p.joined(r.buf, b)
 	}
-	older := r.buf.unsent()
-	joined := p.takeBuffer(len(older) + len(b))
-	copy(joined.mem[copy(joined.mem, older):], b)
-	if r.buf != nil {
-		p.giveBuffer(r.buf)
-	}
-	r.buf = joined
 }
 
 // Held is part of Flow.

@@ -1,0 +1,148 @@
+package tlsio
+
+import (
+	"crypto/tls"
+	"io"
+	"iter"
+
+	"pen/splice"
+)
+
+// Progress is how far a handshake has come, and so what to wait for before it is called again.
+type Progress uint8
+
+// The states of a handshake.
+const (
+	WantRead  Progress = iota // bytes from the peer
+	WantWrite                 // room for bytes to the peer
+	Signing                   // a signature is being made; the pool's function is called when it is there
+	Done                      // the connection is established
+	Failed                    // it never will be; what there was to say to the peer has been sent
+)
+
+var progressNames = [...]string{"want read", "want write", "signing", "done", "failed"}
+
+// String is for tests and debug output.
+func (p Progress) String() string { return progressNames[p] }
+
+// handshake is a handshake in its coroutine.
+//
+// Problem: a coroutine that nobody resumes is never collected. Rule: the end that has one either resumes it until it has
+// ended, or aborts it, from outside.
+type handshake struct {
+	resume func() (Progress, bool) // runs it until it has to wait; false = it has ended
+	cancel func()
+	yield  func(Progress) bool // the other end of resume; false = cancelled
+	job    *job                // a signature that was asked for
+	err    error
+}
+
+// Handshake goes on with the handshake and says what it waits for. The error comes with Failed; FailureOf tells what it
+// means. There may be bytes to read when it is done, of which no poller knows.
+func (e *End) Handshake() (Progress, error) {
+	if e.done {
+		return Done, nil
+	}
+	e.empty = false
+	switch err := e.flush(); {
+	case err == splice.ErrAgain:
+		return WantWrite, nil
+	case err != nil:
+		return Failed, err
+	}
+	if e.conn == nil {
+		if p, err := e.begin(); p != Done {
+			return p, err
+		}
+	}
+	if j := e.shake.job; j != nil && !j.done.Load() {
+		return Signing, nil
+	}
+	return e.goOn()
+}
+
+// begin makes the tls.Conn and its coroutine, at the time when it has something to do: a client's at once, a server's with
+// the first record of the client. Until then nothing is held but what has come of that.
+func (e *End) begin() (Progress, error) {
+	if e.client {
+		e.conn = tls.Client((*shim)(e), e.config)
+	} else {
+		in := e.pool.in
+		n := copy(in, e.early)
+		m, err := e.receive(in[n : headerSize+maxRecord+1])
+		if err != nil {
+			return Failed, err
+		}
+		if !whole(in[:n+m]) {
+			e.early = append(e.early, in[n:n+m]...)
+			if e.ended != nil {
+				return Failed, io.ErrUnexpectedEOF
+			}
+			return WantRead, nil
+		}
+		e.raw.Keep(e.pool.buffers, in[:n+m])
+		e.early = nil
+		e.conn = tls.Server((*shim)(e), e.config)
+	}
+	s := &handshake{}
+	s.resume, s.cancel = iter.Pull(func(yield func(Progress) bool) {
+		s.yield = yield
+		s.err = e.conn.Handshake()
+	})
+	e.shake = s
+	return Done, nil
+}
+
+// whole tells if b begins with a whole record, or with something that is none.
+func whole(b []byte) bool {
+	const handshakeRecord = 22
+	if len(b) == 0 || len(b) < headerSize && b[0] == handshakeRecord {
+		return false
+	}
+	if b[0] != handshakeRecord {
+		return true
+	}
+	n := int(b[3])<<8 | int(b[4])
+	return n > maxRecord || len(b) >= headerSize+n
+}
+
+// goOn runs the coroutine until it waits or ends.
+func (e *End) goOn() (Progress, error) {
+	s := e.shake
+	s.job = nil
+	e.want = shakeRead
+	e.lend()
+	wait, more := s.resume()
+	e.reclaim()
+	err := e.flush()
+	switch {
+	case more && err == nil:
+		return wait, nil
+	case more && err == splice.ErrAgain:
+		return WantWrite, nil
+	case more:
+		return Failed, err
+	}
+	e.shake = nil
+	if s.err != nil {
+		return Failed, s.err
+	}
+	if err != nil && err != splice.ErrAgain {
+		return Failed, err
+	}
+	e.done = true
+	e.config = nil
+	e.trim()
+	return Done, nil
+}
+
+// wait pauses the coroutine. false means that it is to end.
+func (s *handshake) wait(for_ Progress) bool { return s.yield(for_) }
+
+// abort ends the coroutine. Everything that it still tries fails.
+func (s *handshake) abort() {
+	if s.job != nil {
+		s.job.cancelled.Store(true)
+	}
+	s.cancel()
+}

@@ -1,0 +1,144 @@
+package tlsio
+
+import (
+	"errors"
+	"io"
+
+	"pen/splice"
+)
+
+// maxKept is how many bytes an end keeps at most that its socket had no room for. What is written stops at one writeSize and
+// its overhead; above that are only answers to requests of the peer (key updates), of which there are few, unless the peer
+// asks and does not read.
+const maxKept = 2 * writeSize
+
+var errFlood = errors.New("tls: the peer asks for key updates and does not read the answers")
+
+// Read is part of splice.End. A stream that ends without a close_notify was cut off, by the peer or by somebody on the way:
+// that is io.ErrUnexpectedEOF.
+func (e *End) Read(p []byte) (n int, err error) {
+	if held := e.plain.Bytes(); len(held) > 0 {
+		n = copy(p, held)
+		e.plain.Drop(e.pool.buffers, n)
+		return n, nil
+	}
+	e.empty = false
+	e.lend()
+	if len(p) < maxPlaintext {
+		n, err = e.readRecord(p)
+	} else {
+		n, err = e.readRecords(p)
+	}
+	e.reclaim()
+	e.flush() // what it has to say to the peer: an answer to a key update, an alert. Where that fails, writing will too.
+	if len(e.kept.Bytes()) > maxKept {
+		return n, errFlood
+	}
+	return n, e.readError(err)
+}
+
+// readRecords reads as many records as p has room for in any case, so that the tls.Conn never holds decrypted bytes, and
+// about as much from the socket as that takes.
+func (e *End) readRecords(p []byte) (n int, err error) {
+	for len(p)-n >= maxPlaintext && err == nil {
+		var m int
+		e.want = max(len(p)-n, headerSize+maxRecord)
+		m, err = e.conn.Read(p[n:])
+		n += m
+	}
+	return n, err
+}
+
+// readRecord reads one record for a reader with little room.
+func (e *End) readRecord(p []byte) (n int, err error) {
+	e.want = headerSize + maxRecord
+	m, err := e.conn.Read(e.pool.spill)
+	n = copy(p, e.pool.spill[:m])
+	if n < m {
+		e.plain.Keep(e.pool.buffers, e.pool.spill[n:m])
+		return n, nil // an error that is final comes again
+	}
+	return n, err
+}
+
+func (e *End) readError(err error) error {
+	switch {
+	case err == errEmpty:
+		return splice.ErrAgain
+	case err == io.EOF && e.fin:
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// Fill makes sure that there is something to read, and keeps it. The errors are those of Read.
+func (e *End) Fill() error {
+	if len(e.plain.Bytes()) > 0 {
+		return nil
+	}
+	_, err := e.Read(nil)
+	if len(e.plain.Bytes()) > 0 {
+		return nil
+	}
+	return err
+}
+
+// Write is part of splice.End. While something is kept nothing more is taken, so that a slow peer costs little.
+func (e *End) Write(p []byte) (n int, err error) {
+	err = e.flush()
+	for n < len(p) && err == nil {
+		var m int
+		m, err = e.conn.Write(p[n:min(n+writeSize, len(p))])
+		n += m
+		if sent := e.flush(); err == nil {
+			err = sent
+		}
+	}
+	return n, err
+}
+
+// Keeps tells if there are bytes that the socket had no room for. Write(nil) sends them.
+func (e *End) Keeps() bool { return len(e.kept.Bytes()) > 0 }
+
+// CloseWrite tells the peer that nothing more follows (close_notify), after which nothing can be written. ErrAgain means that
+// it is kept.
+func (e *End) CloseWrite() error {
+	if e.done {
+		e.conn.CloseWrite()
+	}
+	return e.flush()
+}
+
+// flush sends what is kept and what was collected.
+func (e *End) flush() error {
+	out := e.pool.out
+	e.pool.out = out[:0]
+	if e.broken != nil {
+		return e.broken
+	}
+	if held := e.kept.Bytes(); len(held) > 0 {
+		n, err := e.socket.Write(held)
+		e.kept.Drop(e.pool.buffers, n)
+		if err != nil {
+			return e.keep(out, err)
+		}
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	n, err := e.socket.Write(out)
+	if err != nil {
+		return e.keep(out[n:], err)
+	}
+	return nil
+}
+
+// keep keeps what could not be sent, if it ever can be.
+func (e *End) keep(rest []byte, err error) error {
+	if err == splice.ErrAgain {
+		e.kept.Keep(e.pool.buffers, rest)
+	} else {
+		e.broken = err
+	}
+	return err
+}

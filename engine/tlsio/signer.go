@@ -1,0 +1,163 @@
+package tlsio
+
+import (
+	"crypto"
+	"crypto/rsa"
+	"crypto/tls"
+	"errors"
+	"io"
+	"sync"
+	"sync/atomic"
+)
+
+// A signature with an RSA key takes a millisecond, which the other connections of a reactor would have to wait. So it is made
+// by another goroutine: the coroutine of the handshake pauses until it is there. (ECDSA takes 30 µs, less than the detour.)
+//
+// The key of a tls.Certificate does not know for whom it signs; therefore each handshake gets a copy of the certificate,
+// whose key does.
+
+// Signers sign for all reactors. The goroutines that do come with work and go when there is none.
+type Signers struct {
+	Max int // of them at once
+
+	mu      sync.Mutex
+	waiting []*job
+	running int
+}
+
+// job is one signature, or one decryption.
+type job struct {
+	end       *End
+	work      func() ([]byte, error)
+	result    []byte // with err, for who has seen done
+	err       error
+	done      atomic.Bool // set by the signer
+	cancelled atomic.Bool // set by the reactor: nobody wants it any more
+}
+
+func (s *Signers) add(j *job) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waiting = append(s.waiting, j)
+	if s.running < max(s.Max, 1) {
+		s.running++
+		go s.sign()
+	}
+}
+
+// next takes a job, nil if there is none.
+func (s *Signers) next() *job {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.waiting) > 0 {
+		j := s.waiting[0]
+		s.waiting[0] = nil
+		s.waiting = s.waiting[1:]
+		if !j.cancelled.Load() {
+			return j
+		}
+	}
+	s.waiting = nil
+	s.running--
+	return nil
+}
+
+// sign works until there is nothing to do.
+func (s *Signers) sign() {
+	for j := s.next(); j != nil; j = s.next() {
+		j.result, j.err = j.work()
+		j.done.Store(true)
+		j.end.pool.signed(j.end)
+	}
+}
+
+// Offload returns a configuration like cfg, with which an End has its RSA signatures made by Signers.
+func Offload(cfg *tls.Config) *tls.Config {
+	c := cfg.Clone()
+	c.Certificates, c.NameToCertificate = nil, nil
+	c.GetCertificate = func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+		cert, err := certificate(cfg, hello)
+		if err != nil || cert == nil {
+			return nil, err
+		}
+		return offloaded(cert, hello), nil
+	}
+	if get := cfg.GetConfigForClient; get != nil {
+		c.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+			d, err := get(hello)
+			if err != nil || d == nil {
+				return nil, err
+			}
+			return Offload(d), nil
+		}
+	}
+	return c
+}
+
+// certificate chooses as crypto/tls does. None and no error is answered with the alert unrecognized_name.
+func certificate(cfg *tls.Config, hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	if cfg.GetCertificate != nil && (len(cfg.Certificates) == 0 || hello.ServerName != "") {
+		if cert, err := cfg.GetCertificate(hello); cert != nil || err != nil {
+			return cert, err
+		}
+	}
+	if len(cfg.Certificates) == 0 {
+		return nil, nil
+	}
+	for i := range cfg.Certificates {
+		if hello.SupportsCertificate(&cfg.Certificates[i]) == nil {
+			return &cfg.Certificates[i], nil
+		}
+	}
+	return &cfg.Certificates[0], nil
+}
+
+// offloaded is cert with a key that signs elsewhere, if it is an RSA key.
+func offloaded(cert *tls.Certificate, hello *tls.ClientHelloInfo) *tls.Certificate {
+	c, ours := hello.Conn.(*shim)
+	key, signs := cert.PrivateKey.(crypto.Signer)
+	if !ours || !signs {
+		return cert
+	}
+	if _, ok := key.Public().(*rsa.PublicKey); !ok {
+		return cert
+	}
+	elsewhere := *cert
+	elsewhere.PrivateKey = &signer{key, (*End)(c)}
+	return &elsewhere
+}
+
+// signer is the key of one handshake.
+type signer struct {
+	crypto.Signer
+	end *End
+}
+
+// Sign is part of crypto.Signer.
+func (s *signer) Sign(rand io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+	return s.end.await(func() ([]byte, error) { return s.Signer.Sign(rand, digest, opts) })
+}
+
+// Decrypt is part of crypto.Decrypter, for the cipher suites of TLS 1.2 whose keys are exchanged by RSA.
+func (s *signer) Decrypt(rand io.Reader, msg []byte, opts crypto.DecrypterOpts) ([]byte, error) {
+	d, ok := s.Signer.(crypto.Decrypter)
+	if !ok {
+		return nil, errors.New("tls: the key can't decrypt")
+	}
+	return s.end.await(func() ([]byte, error) { return d.Decrypt(rand, msg, opts) })
+}
+
+// await pauses the handshake while others work.
+func (e *End) await(work func() ([]byte, error)) ([]byte, error) {
+	s := e.shake
+	if s == nil || e.dead {
+		return nil, errAborted
+	}
+	j := &job{end: e, work: work}
+	s.job = j
+	e.pool.signers.add(j)
+	if !s.wait(Signing) {
+		return nil, errAborted
+	}
+	return j.result, j.err
+}
