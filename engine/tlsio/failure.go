@@ -51,19 +51,20 @@ func (e *End) FailureOf(err error) Failure {
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "remote error" {
 		return FailurePeer
 	}
-	switch e.alert {
-	case alertProtocolVersion:
+	switch {
+	case e.alert == alertProtocolVersion:
 		return FailureVersion
+	case e.alert == alertUnrecognizedName:
+		return FailureName
+	case strings.Contains(err.Error(), "certificate"): // it has no type: "tls: client didn't provide a certificate"
+		return FailureCertificate
+	}
+	switch e.alert {
 	case alertHandshakeFailure, alertInsufficient, alertNoApplicationName:
 		return FailureAgreement
-	case alertUnrecognizedName:
-		return FailureName
 	}
 	if _, ok := errors.AsType[syscall.Errno](err); ok || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return FailureClosed
-	}
-	if strings.Contains(err.Error(), "certificate") { // its own errors have no type: "tls: client didn't provide a certificate"
-		return FailureCertificate
 	}
 	return FailureOther
 }

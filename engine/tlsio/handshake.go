@@ -73,14 +73,14 @@ func (e *End) begin() (Progress, error) {
 		if err != nil {
 			return Failed, err
 		}
-		if !whole(in[:n+m]) {
-			e.early = append(e.early, in[n:n+m]...)
+		if in = in[:n+m]; !whole(in) && (len(in) == 0 || in[0] == handshakeRecord) {
+			e.early = append(e.early, in[n:]...)
 			if e.ended != nil {
 				return Failed, io.ErrUnexpectedEOF
 			}
 			return WantRead, nil
 		}
-		e.raw.Keep(e.pool.buffers, in[:n+m])
+		e.raw.Keep(e.pool.buffers, in)
 		e.early = nil
 		e.conn = tls.Server((*shim)(e), e.config)
 	}
@@ -95,12 +95,8 @@ func (e *End) begin() (Progress, error) {
 
 // whole tells if b begins with a whole record, or with something that is none.
 func whole(b []byte) bool {
-	const handshakeRecord = 22
-	if len(b) == 0 || len(b) < headerSize && b[0] == handshakeRecord {
+	if len(b) < headerSize {
 		return false
-	}
-	if b[0] != handshakeRecord {
-		return true
 	}
 	n := int(b[3])<<8 | int(b[4])
 	return n > maxRecord || len(b) >= headerSize+n
@@ -113,7 +109,7 @@ func (e *End) goOn() (Progress, error) {
 	e.want = shakeRead
 	e.lend()
 	wait, more := s.resume()
-	e.reclaim()
+	e.reclaim(more)
 	err := e.flush()
 	switch {
 	case more && err == nil:

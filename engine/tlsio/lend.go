@@ -33,7 +33,8 @@ func buffer(c *tls.Conn, offset uintptr) *bytes.Buffer {
 	return (*bytes.Buffer)(unsafe.Add(unsafe.Pointer(c), offset))
 }
 
-// lend gives the tls.Conn the reactor's buffer, with what was left the last time.
+// lend gives the tls.Conn the reactor's buffer, with what was left the last time. A handshake that has paused did so in
+// bytes.Buffer.ReadFrom, which goes on at the same place of the same memory; so that is where it finds what was left.
 func (e *End) lend() {
 	if rawInput == 0 {
 		return
@@ -42,19 +43,43 @@ func (e *End) lend() {
 	if b.Len() > 0 { // not through us; it must not be lost
 		return
 	}
-	n := copy(e.pool.in, e.raw.Bytes())
-	e.raw.Drop(e.pool.buffers, n)
+	n := e.skip + copy(e.pool.in[e.skip:], e.raw.Bytes())
+	e.raw.Close(e.pool.buffers)
 	*b = *bytes.NewBuffer(e.pool.in[:n])
+	b.Next(e.skip)
 }
 
 // reclaim takes it away.
-func (e *End) reclaim() {
+func (e *End) reclaim(paused bool) {
 	if rawInput == 0 {
 		return
 	}
 	b := buffer(e.conn, rawInput)
 	e.raw.Keep(e.pool.buffers, b.Bytes())
+	e.skip = 0
+	if paused {
+		e.skip = b.Cap() - b.Available() - b.Len()
+	}
 	*b = bytes.Buffer{}
+}
+
+// rawBytes is what the tls.Conn has of records, while that is lent to it.
+func (e *End) rawBytes() []byte { return buffer(e.conn, rawInput).Bytes() }
+
+// bodySize is the size of the first record of rawBytes, which is more than is in it.
+func (e *End) bodySize() int { b := e.rawBytes(); return int(b[3])<<8 | int(b[4]) }
+
+// fetch reads from the socket into what is lent, unless there is a whole record.
+func (e *End) fetch() error {
+	b := buffer(e.conn, rawInput)
+	have := b.Bytes()
+	if whole(have) {
+		return nil
+	}
+	room := b.AvailableBuffer()
+	n, err := e.receive(room[:min(cap(room), e.want-len(have))])
+	b.Write(room[:n])
+	return err
 }
 
 // trim frees what only the handshake needed.

@@ -23,13 +23,14 @@ func (e *End) Read(p []byte) (n int, err error) {
 		return n, nil
 	}
 	e.empty = false
-	e.lend()
-	if len(p) < maxPlaintext {
-		n, err = e.readRecord(p)
+	e.want = max(len(p), headerSize+maxRecord)
+	if rawInput == 0 {
+		n, err = e.readOn(p)
 	} else {
+		e.lend()
 		n, err = e.readRecords(p)
+		e.reclaim(false)
 	}
-	e.reclaim()
 	e.flush() // what it has to say to the peer: an answer to a key update, an alert. Where that fails, writing will too.
 	if len(e.kept.Bytes()) > maxKept {
 		return n, errFlood
@@ -37,26 +38,57 @@ func (e *End) Read(p []byte) (n int, err error) {
 	return n, e.readError(err)
 }
 
-// readRecords reads as many records as p has room for in any case, so that the tls.Conn never holds decrypted bytes, and
-// about as much from the socket as that takes.
+// readRecords reads from the socket once, about as much as p has room for, and decrypts the records that are whole then. A
+// tls.Conn that finds a whole record asks for nothing, which would cost it an allocation.
 func (e *End) readRecords(p []byte) (n int, err error) {
-	for len(p)-n >= maxPlaintext && err == nil {
-		var m int
-		e.want = max(len(p)-n, headerSize+maxRecord)
-		m, err = e.conn.Read(p[n:])
-		n += m
+	for n == 0 && err == nil {
+		if err = e.fetch(); err != nil {
+			return 0, err
+		}
+		for err == nil && whole(e.rawBytes()) {
+			if len(p)-n < e.bodySize() && n > 0 {
+				return n, nil
+			}
+			var m int
+			m, err = e.decrypt(p[n:])
+			n += m
+			if len(e.plain.Bytes()) > 0 {
+				return n, nil // an error that is final comes again
+			}
+		}
+		switch {
+		case err != nil:
+		case e.ended != nil:
+			_, err = e.conn.Read(e.pool.spill) // it says how: there is nothing to read
+		case e.empty:
+			err = errEmpty
+		}
 	}
 	return n, err
 }
 
-// readRecord reads one record for a reader with little room.
-func (e *End) readRecord(p []byte) (n int, err error) {
-	e.want = headerSize + maxRecord
+// decrypt has the tls.Conn read a record into room for the largest there can be, so that it never holds decrypted bytes,
+// which would be in the memory that is lent to it.
+func (e *End) decrypt(room []byte) (int, error) {
+	if len(room) >= maxPlaintext {
+		return e.conn.Read(room)
+	}
 	m, err := e.conn.Read(e.pool.spill)
-	n = copy(p, e.pool.spill[:m])
-	if n < m {
-		e.plain.Keep(e.pool.buffers, e.pool.spill[n:m])
-		return n, nil // an error that is final comes again
+	n := copy(room, e.pool.spill[:m])
+	e.plain.Keep(e.pool.buffers, e.pool.spill[n:m])
+	return n, err
+}
+
+// readOn reads until the tls.Conn has nothing more or p has no room for what may come. It is what is left where nothing can
+// be lent.
+func (e *End) readOn(p []byte) (n int, err error) {
+	for err == nil && (n == 0 || len(p)-n >= maxPlaintext) && len(e.plain.Bytes()) == 0 {
+		var m int
+		m, err = e.decrypt(p[n:])
+		n += m
+	}
+	if len(e.plain.Bytes()) > 0 {
+		err = nil
 	}
 	return n, err
 }
@@ -100,13 +132,13 @@ func (e *End) Write(p []byte) (n int, err error) {
 // Keeps tells if there are bytes that the socket had no room for. Write(nil) sends them.
 func (e *End) Keeps() bool { return len(e.kept.Bytes()) > 0 }
 
-// CloseWrite tells the peer that nothing more follows (close_notify), after which nothing can be written. ErrAgain means that
-// it is kept.
-func (e *End) CloseWrite() error {
-	if e.done {
+// Goodbye tells the peer that nothing more follows and that nothing was lost (close_notify). Nothing can be written after
+// it. What the socket has no room for is kept.
+func (e *End) Goodbye() {
+	if e.done && !e.dead {
 		e.conn.CloseWrite()
+		e.flush()
 	}
-	return e.flush()
 }
 
 // flush sends what is kept and what was collected.

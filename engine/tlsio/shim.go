@@ -79,8 +79,9 @@ func (c *shim) Write(b []byte) (int, error) {
 }
 
 const (
-	alertRecord = 21             // type of a record
-	alertSize   = headerSize + 2 // bytes of an alert that is not encrypted
+	alertRecord     = 21             // type of a record
+	handshakeRecord = 22             // likewise
+	alertSize       = headerSize + 2 // bytes of an alert that is not encrypted
 )
 
 // The rest of net.Conn has no part to play here. The address is a key in a cache of sessions, of which each server has

@@ -71,49 +71,9 @@ func (s *Signers) sign() {
 	}
 }
 
-// Offload returns a configuration like cfg, with which an End has its RSA signatures made by Signers.
-func Offload(cfg *tls.Config) *tls.Config {
-	c := cfg.Clone()
-	c.Certificates, c.NameToCertificate = nil, nil
-	c.GetCertificate = func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-		cert, err := certificate(cfg, hello)
-		if err != nil || cert == nil {
-			return nil, err
-		}
-		return offloaded(cert, hello), nil
-	}
-	if get := cfg.GetConfigForClient; get != nil {
-		c.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-			d, err := get(hello)
-			if err != nil || d == nil {
-				return nil, err
-			}
-			return Offload(d), nil
-		}
-	}
-	return c
-}
-
-// certificate chooses as crypto/tls does. None and no error is answered with the alert unrecognized_name.
-func certificate(cfg *tls.Config, hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-	if cfg.GetCertificate != nil && (len(cfg.Certificates) == 0 || hello.ServerName != "") {
-		if cert, err := cfg.GetCertificate(hello); cert != nil || err != nil {
-			return cert, err
-		}
-	}
-	if len(cfg.Certificates) == 0 {
-		return nil, nil
-	}
-	for i := range cfg.Certificates {
-		if hello.SupportsCertificate(&cfg.Certificates[i]) == nil {
-			return &cfg.Certificates[i], nil
-		}
-	}
-	return &cfg.Certificates[0], nil
-}
-
-// offloaded is cert with a key that signs elsewhere, if it is an RSA key.
-func offloaded(cert *tls.Certificate, hello *tls.ClientHelloInfo) *tls.Certificate {
+// Offload returns cert with a key that signs elsewhere, if it is an RSA key and the handshake is an End's. It is to be
+// called where a tls.Config chooses a certificate, that is, in GetCertificate.
+func Offload(hello *tls.ClientHelloInfo, cert *tls.Certificate) *tls.Certificate {
 	c, ours := hello.Conn.(*shim)
 	key, signs := cert.PrivateKey.(crypto.Signer)
 	if !ours || !signs {

@@ -79,6 +79,7 @@ type End struct {
 	ended  error // how the socket's stream ended; nil = it has not
 	broken error // why the socket takes nothing any more
 	want   int   // bytes that may be read from the socket at once
+	skip   int   // where a handshake that has paused goes on in what is lent to it
 	alert  uint8 // that was sent in clear during the handshake; 0 = none
 	client bool  // we are the client
 	empty  bool  // the socket has nothing more, in this call
@@ -87,7 +88,7 @@ type End struct {
 	dead   bool  // closed
 }
 
-// Server returns the server's end of a connection. cfg should have come through Offload.
+// Server returns the server's end of a connection. GetCertificate of cfg should make use of Offload.
 func (p *Pool) Server(s *splice.Socket, cfg *tls.Config) *End {
 	p.prepare()
 	return &End{pool: p, socket: s, config: cfg}
@@ -108,8 +109,8 @@ func (e *End) State() (s tls.ConnectionState, ok bool) {
 }
 
 // Close gives everything back, and ends a handshake that goes on. The socket stays as it is: to say goodbye to the peer,
-// call CloseWrite before.
-func (e *End) Close() {
+// call Goodbye before.
+func (e *End) Close(*splice.Pool) {
 	if e.dead {
 		return
 	}
