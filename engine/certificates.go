@@ -3,13 +3,14 @@ package engine
 import (
 	"pen/conf"
 	"pen/engine/certs"
+	"pen/engine/tlsio"
 )
 
 // What a plan has for TLS. It is made by the control goroutine, which reads files for it, and kept from plan to plan as
 // long as the settings are the same: the files may have changed since, which is looked after elsewhere.
 
-// handshakes are what this data plane wants of the handshakes with clients.
-var handshakes certs.Options
+// handshakeOptions are what this data plane wants of the handshakes with clients.
+var handshakeOptions = certs.Options{Chosen: tlsio.Offload}
 
 // compileTLS makes what a service needs to speak TLS to clients, nil if it does not. was is the service of the old plan,
 // nil if there is none.
@@ -24,7 +25,7 @@ func compileTLS(t *conf.TLS, was *service) (*certs.Front, error) {
 	if old != nil && old.Fits(t) {
 		return old, nil
 	}
-	return certs.NewFront(t, old, handshakes)
+	return certs.NewFront(t, old, handshakeOptions)
 }
 
 // compileTLS makes what is needed to speak TLS to a server, if it wants that.

@@ -27,6 +27,8 @@ type serviceCounters struct {
 	connect   Histogram                // from accept until the server's side stood
 	firstByte Histogram                // from accept until the first byte went to the client
 	length    Histogram                // from accept to the end
+	shaken    Histogram                // from accept until TLS was agreed on
+	tls       Handshakes               // with clients
 }
 
 // serverCounters is the traffic between one reactor and one server.
@@ -40,6 +42,8 @@ type serverCounters struct {
 
 	sentDatagrams     uint64
 	receivedDatagrams uint64
+
+	tls Handshakes
 }
 
 // service returns the counters of a service.
@@ -68,11 +72,12 @@ const (
 	FailureRefused     Failure = iota // nobody listens
 	FailureTimeout                    // no answer in time
 	FailureUnreachable                // no way to get there
+	FailureTLS                        // the TLS handshake
 	FailureOther
 	failures = iota
 )
 
-var failureNames = [failures]string{"refused", "timeout", "unreachable", "other"}
+var failureNames = [failures]string{"refused", "timeout", "unreachable", "tls", "other"}
 
 // String returns one word.
 func (f Failure) String() string { return failureNames[f] }
@@ -82,7 +87,10 @@ func failureOf(err error) Failure {
 	is := func(errs ...unix.Errno) bool {
 		return slices.ContainsFunc(errs, func(e unix.Errno) bool { return errors.Is(err, e) })
 	}
+	_, handshake := err.(handshakeError)
 	switch {
+	case handshake:
+		return FailureTLS
 	case is(unix.ECONNREFUSED, unix.ENOENT):
 		return FailureRefused
 	case is(unix.ETIMEDOUT):

@@ -16,6 +16,7 @@ func (r *reactor) serveDummy(s *session) {
 		s.end(down).Write(dummyReply)
 		s.moved[down] += uint64(len(dummyReply))
 		s.because(reasonDummy)
+		s.ended.add(down)
 		r.lose(s, up)
 	case status == splice.NeedRead:
 		s.readable.remove(down)

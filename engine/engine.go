@@ -27,6 +27,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"pen/conf"
+	"pen/engine/tlsio"
 )
 
 // Engine is the data plane of one process.
@@ -41,6 +42,7 @@ type Engine struct {
 	connections *connections
 	clients     *clients
 	visitors    *visitors
+	signers     *tlsio.Signers
 	troubles    chan Trouble
 	events      chan Event
 	dropped     atomic.Uint64 // events that found no room
@@ -60,6 +62,7 @@ func New(s *conf.Settings, passed ...*passedSocket) (*Engine, error) {
 		clients:     newClients(s.Limits.Clients),
 		connections: newConnections(connectionsMax(s)),
 		visitors:    newVisitors(s.Limits.Clients),
+		signers:     &tlsio.Signers{},
 		troubles:    make(chan Trouble, troubleQueue),
 		events:      make(chan Event, eventQueue),
 	}
@@ -76,6 +79,7 @@ func New(s *conf.Settings, passed ...*passedSocket) (*Engine, error) {
 		}
 		e.reactors = append(e.reactors, r)
 	}
+	e.signers.Max = n
 	if err := e.Publish(s); err != nil {
 		e.abort()
 		return nil, err

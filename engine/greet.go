@@ -21,6 +21,7 @@ const (
 	stepProxy step = iota // the header of a proxy that we trust
 	stepAdmit             // access list, limits
 	stepRoute             // what a TLS client asks for, where there are routes
+	stepTLS               // the handshake
 	stepDone
 )
 
@@ -34,7 +35,7 @@ const (
 )
 
 // greets tells if clients of the service are greeted by more than the access list.
-func (v *service) greets() bool { return v.conf.Proxy.Accept || v.routes != nil }
+func (v *service) greets() bool { return v.conf.Proxy.Accept || v.routes != nil || v.tls != nil }
 
 // beingGreeted tells if the session waits in one of the steps.
 func (s *session) beingGreeted() bool {
@@ -52,6 +53,8 @@ func (r *reactor) greet(s *session) {
 			how = r.admit(s)
 		case stepRoute:
 			how = r.takeRoute(s)
+		case stepTLS:
+			how = r.encrypt(s)
 		}
 		if how != passed {
 			return
@@ -135,6 +138,10 @@ func (r *reactor) introduce(s *session) {
 			r.connectFailed(s, err)
 			return
 		}
+	}
+	if s.server.tls != nil {
+		r.encryptUp(s)
+		return
 	}
 	r.established(s)
 }

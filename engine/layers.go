@@ -23,10 +23,11 @@ type layer interface {
 
 // layers is what a session has that is more than two sockets and two relays.
 type layers struct {
-	end  [2]layer       // by side: TLS; nil = the socket itself
-	flow [2]splice.Flow // by the side it leads to: HTTP; nil = the plain relay
-	step step           // of the greeting: the one that it is at
-	to   netip.AddrPort // whom the client has connected to, by its PROXY header; not valid = we were not told
+	end     [2]layer       // by side: TLS; nil = the socket itself
+	flow    [2]splice.Flow // by the side it leads to: HTTP; nil = the plain relay
+	leaving sides          // whose goodbye is kept until there is room for it; their streams end with it
+	step    step           // of the greeting: the one that it is at
+	to      netip.AddrPort // whom the client has connected to, by its PROXY header; not valid = we were not told
 }
 
 // layered returns the layers of a session, made at the first call.
@@ -79,6 +80,9 @@ func (s *session) goodbye(x side) {
 // strip takes the layer off a side whose socket is being closed.
 func (r *reactor) strip(s *session, x side) {
 	if s.layers != nil && s.layers.end[x] != nil {
+		if e := s.tls(x); e != nil {
+			r.stripped(s, x, e)
+		}
 		s.layers.end[x].Close(r.pool)
 		s.layers.end[x] = nil
 	}

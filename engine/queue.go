@@ -229,6 +229,10 @@ func (r *reactor) abandoned(s *session) {
 	if !s.readable.has(down) {
 		return
 	}
+	if e := s.tls(down); e != nil {
+		r.abandonedTLS(s, e)
+		return
+	}
 	var b [1]byte
 	n, _, err := unix.Recvfrom(int(s.sock[down].FD), b[:], unix.MSG_PEEK)
 	switch {

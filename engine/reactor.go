@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"pen/engine/tlsio"
 	"pen/poller"
 	"pen/splice"
 )
@@ -53,6 +54,7 @@ type reactor struct {
 	handed    []int32    // connection numbers to give back at the end of the turn
 
 	pool     *splice.Pool
+	tls      *tlsio.Pool
 	counters counters
 	udp      datagrams
 	logs     []*turnLogs // by serviceState.id; nil = nothing was ever logged
@@ -67,11 +69,13 @@ func newReactor(e *Engine, id int, backend string) (*reactor, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &reactor{
+	r := &reactor{
 		engine: e, id: id, poller: p, pool: splice.NewPool(maxPipes), lined: map[*session]*waiter{},
 		// As long as it can get: what is never touched costs nothing, and growing would leave garbage.
 		owner: make([]*session, min(descriptorLimit(), presizedOwners)),
-	}, nil
+	}
+	r.tls = tlsio.NewPool(r.pool, e.signers, func(e *tlsio.End) { r.Post(func() { r.signed(e) }) })
+	return r, nil
 }
 
 // Post runs f on the reactor, between two batches of events. It never waits.

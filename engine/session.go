@@ -271,7 +271,11 @@ func (r *reactor) take(s *session, ev *poller.Event) {
 			r.firstBytes(s)
 		}
 	case stateConnecting:
-		if x == up {
+		switch {
+		case x == down:
+		case s.tls(up) != nil:
+			r.encryptUp(s)
+		default:
 			r.connected(s)
 		}
 	case stateRelaying:
@@ -293,6 +297,7 @@ func (s *session) latch(x side, ev *poller.Event) {
 		s.writable.add(x)
 	}
 	s.sock[x].Hangup = ev.Hangup
+	s.sock[x].Failed = s.sock[x].Failed || ev.Failed
 }
 
 // firstBytes goes on with a client that was waited for.
@@ -301,7 +306,7 @@ func (r *reactor) firstBytes(s *session) {
 	case !s.readable.has(down):
 	case s.service.conf.Dummy:
 		r.serveDummy(s)
-	default:
+	case r.saysSomething(s):
 		r.deadlines.lift(s)
 		r.choose(s)
 	}
@@ -415,6 +420,9 @@ func (r *reactor) pump(s *session) {
 	for to := down; to <= up && s.state == stateRelaying; to++ {
 		r.pumpTo(s, to)
 	}
+	if s.layers != nil {
+		r.flushEnds(s)
+	}
 	if s.moved != before && s.state == stateRelaying {
 		r.touch(s)
 	}
@@ -485,14 +493,12 @@ func (r *reactor) endOfStream(s *session, to side) {
 	s.ended.add(to)
 	switch {
 	case s.ended == bothSides:
-		s.goodbye(to)
-		r.retire(s)
+		r.endBoth(s, to)
 	case s.broken.has(to):
 	case s.broken.has(from) || s.fastClose(from):
 		r.lose(s, from)
 	default:
-		s.goodbye(to)
-		shutdownWrite(int(s.sock[to].FD))
+		r.endWriting(s, to)
 	}
 }
 

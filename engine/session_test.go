@@ -61,6 +61,34 @@ func TestNothingIsTruncatedAtTheEnd(t *testing.T) {
 	}
 }
 
+// A server that is reset while the last of its bytes have not been read is noticed behind these bytes, of which the poller
+// tells only once.
+func TestResetBehindBytes(t *testing.T) {
+	accepted, closed := make(chan struct{}), make(chan struct{})
+	e := start(t, func(s *conf.Settings, v *conf.Service) {
+		s.Limits.Reactors = 1
+		v.Servers = []conf.Server{backend(t, func(c *net.TCPConn) {
+			c.Read(make([]byte, 1))
+			close(accepted)
+			<-closed
+			io.WriteString(c, "the last words")
+			c.SetLinger(0)
+			c.Close()
+			closed <- struct{}{}
+		})}
+	})
+	c := dial(t, e)
+	io.WriteString(c, "x")
+	<-accepted
+	e.reactors[0].Post(func() { // it sees both at once
+		closed <- struct{}{}
+		<-closed
+	})
+	if b, err := io.ReadAll(c); string(b) != "the last words" || err != nil {
+		t.Errorf("got %q, %v", b, err)
+	}
+}
+
 // An upload after the server has half-closed must arrive whole. (The C pen truncates it.)
 func TestUploadAfterTheServersHalfClose(t *testing.T) {
 	const size = 3 << 20

@@ -38,6 +38,8 @@ type ServiceSnapshot struct {
 	Queued          int               // clients that wait for a place on a server
 	Datagrams       bool              // it is a service of datagrams
 	Flows           conf.DatagramStatus
+	Shaken          Histogram        // from accept until TLS was agreed on
+	TLS             *Handshakes      // with clients; nil = it speaks no TLS
 	Servers         []ServerSnapshot // by number, then the emergency and the abuse server
 }
 
@@ -60,6 +62,7 @@ type ServerSnapshot struct {
 	Full        uint64 // clients that were not sent there because of its limit
 	Sent        uint64 // bytes
 	Received    uint64
+	TLS         *Handshakes // nil = no TLS is spoken to it
 }
 
 // ReactorSnapshot is one reactor.
@@ -143,6 +146,9 @@ func (k *copies) service(v *service, now int64) ServiceSnapshot {
 	if v.addr != nil {
 		s.Listen = v.addr.String()
 	}
+	if v.tls != nil {
+		s.TLS = &Handshakes{}
+	}
 	s.add(&serviceCounters{}) // so that every reason is there
 	for i := range k.given {
 		if int(v.state.id) < len(k.given[i].services) {
@@ -171,6 +177,10 @@ func (s *ServiceSnapshot) add(c *serviceCounters) {
 	s.Connect.Add(&c.connect)
 	s.FirstByte.Add(&c.firstByte)
 	s.Length.Add(&c.length)
+	s.Shaken.Add(&c.shaken)
+	if s.TLS != nil {
+		s.TLS.add(&c.tls)
+	}
 }
 
 // addServer adds a place, unless it is unused.
@@ -182,6 +192,9 @@ func (s *ServiceSnapshot) addServer(k *copies, p *place, now int64) {
 		Index: p.index, Address: p.addr.String(), Active: int(p.active.Load()), Blacklisted: p.blacklisted(now),
 		Available: p.eligible(now), Health: Health(p.health.Load()), Drained: p.drained.Load(), Admin: p.admin,
 		Portion: float64(p.portion(now)) / wholePortion, Max: p.max, Weight: p.weight,
+	}
+	if p.tls != nil {
+		v.TLS = &Handshakes{}
 	}
 	for i := range k.given {
 		if int(p.id) < len(k.given[i].servers) {
@@ -197,6 +210,9 @@ func (s *ServerSnapshot) add(c *serverCounters) {
 	s.Full += c.full
 	s.Sent += c.sent
 	s.Received += c.received
+	if s.TLS != nil {
+		s.TLS.add(&c.tls)
+	}
 	for i, n := range c.failed {
 		s.Failed[i] += n
 	}
@@ -213,6 +229,11 @@ func (s *ServerSnapshot) Merge(other *ServerSnapshot) {
 	s.Full += other.Full
 	s.Sent += other.Sent
 	s.Received += other.Received
+	if s.TLS == nil {
+		s.TLS = other.TLS
+	} else if other.TLS != nil {
+		s.TLS.add(other.TLS)
+	}
 	for i, n := range other.Failed {
 		s.Failed[i] += n
 	}

@@ -143,7 +143,7 @@ func (p *epoll) translate(events []Event, kernel []unix.EpollEvent) int {
 		if epollFD(ev.Pad) != p.table[fd] {
 			continue
 		}
-		events[n] = Event{FD: fd, Ready: epollReady(ev.Events), Hangup: epollHangup(ev.Events)}
+		events[n] = Event{FD: fd, Ready: epollReady(ev.Events), Hangup: epollHangup(ev.Events), Failed: ev.Events&unix.EPOLLERR != 0}
 		n++
 	}
 	return n

@@ -126,6 +126,7 @@ func (p *kqueue) translate(events []Event, kernel []unix.Kevent_t) int {
 		}
 		event := &events[p.place[fd]-1]
 		event.Ready |= kqueueReady(ev)
+		event.Failed = event.Failed || ev.Flags&unix.EV_EOF != 0 && ev.Fflags != 0
 		event.Hangup = event.Hangup || int(ev.Filter) == unix.EVFILT_READ && ev.Flags&unix.EV_EOF != 0 && ev.Fflags == 0 // fflags: the error of a reset
 	}
 	for i := range events[:n] {

@@ -130,7 +130,7 @@ func (p *poll) collect(events []Event, ready int) int {
 			continue
 		}
 		fd := number(*entry)
-		events[n] = Event{FD: fd, Ready: pollReady(entry.Revents), Hangup: entry.Revents&pollHangup != 0 && entry.Revents&unix.POLLERR == 0}
+		events[n] = Event{FD: fd, Ready: pollReady(entry.Revents), Hangup: entry.Revents&pollHangup != 0 && entry.Revents&unix.POLLERR == 0, Failed: entry.Revents&unix.POLLERR != 0}
 		if !p.table[fd].listener {
 			disarm(entry, events[n].Ready)
 		}

@@ -61,6 +61,10 @@
 // the end of a stream needs no second read: when it is set and a read made after the event returns less than it was
 // offered, the stream has ended. (TCP urgent data cuts a read short, too: who must be sure reads until 0.)
 //
+// Event.Failed tells the opposite: the connection has broken. What has come before can still be read, then comes the
+// error, and no other event will tell of that. So a read that returns less than it was offered does not mean that there
+// is nothing more. It is promised where a direction that is ready is told of only once: epoll and kqueue.
+//
 // Add, AddListener, Arm, Remove and Wait allocate nothing, apart from tables that grow with the highest descriptor seen.
 package poller
 
@@ -95,6 +99,7 @@ func (i Interest) String() string {
 type Event struct {
 	FD     int
 	Ready  Interest // hang-up and error arrive as Readable|Writable: the next system call tells the truth
+	Failed bool     // there is an error to be read behind the bytes that have come
 	Hangup bool     // the peer had ended its sending side when this event was made: a short read after it is the end of the stream
 }
 

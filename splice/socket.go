@@ -17,6 +17,10 @@ type Socket struct {
 	// (EPOLLERR) or urgent data (EPOLLPRI) came with it: a reset would pass for an end, and a read also stops short
 	// at an urgent mark (tcp(7)).
 	Hangup bool
+
+	// Failed says that the poller has reported an error, which will not be reported again. It comes behind the bytes that
+	// have arrived, so that a read which does not fill its buffer is not the last one.
+	Failed bool
 }
 
 // Read is recv(2). A short read means drained, so no second call is made only to hear EAGAIN: it comes with
@@ -32,6 +36,8 @@ func (s *Socket) Read(p []byte) (n int, err error) {
 	case n == 0:
 		return 0, io.EOF
 	case n == len(p):
+		return n, nil
+	case s.Failed:
 		return n, nil
 	case s.Hangup:
 		return n, io.EOF

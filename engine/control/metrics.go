@@ -59,6 +59,9 @@ var (
 	serviceLogDropped  = define("pen_service_log_dropped_total", counter, "Entries of the request and the access log that were lost because the writer was behind.", "service", "log")
 	serviceConnect     = define("pen_service_connect_seconds", histogram, "Time from accepting a client until a server was connected, fail-overs included.", "service")
 	serviceFirstByte   = define("pen_service_first_byte_seconds", histogram, "Time from accepting a client until the first byte of a server went to it.", "service")
+	serviceTLS         = define("pen_service_tls_handshakes_total", counter, "TLS handshakes with clients that succeeded, by version and by kind, which is full or resumed.", "service", "version", "kind")
+	serviceTLSFailed   = define("pen_service_tls_failures_total", counter, "TLS handshakes with clients that came to nothing, by reason.", "service", "reason")
+	serviceShaken      = define("pen_service_tls_handshake_seconds", histogram, "Time from accepting a client until TLS was agreed on.", "service")
 	serviceLength      = define("pen_service_connection_seconds", histogram, "Length of connections that have ended.", "service")
 )
 
@@ -71,6 +74,8 @@ var (
 	serverFull        = define("pen_server_full_total", counter, "Times that a client was not sent there because of its limit.", "service", "server")
 	serverSent        = define("pen_server_sent_bytes_total", counter, "Bytes that were sent to the server.", "service", "server")
 	serverReceived    = define("pen_server_received_bytes_total", counter, "Bytes that were received from the server.", "service", "server")
+	serverTLS         = define("pen_server_tls_handshakes_total", counter, "TLS handshakes with the server that succeeded, by version and by kind, which is full or resumed.", "service", "server", "version", "kind")
+	serverTLSFailed   = define("pen_server_tls_failures_total", counter, "TLS handshakes with the server that came to nothing, by reason.", "service", "server", "reason")
 	serverConnect     = define("pen_server_connect_seconds", summary, "Time that the connects which succeeded took.", "service", "server")
 	serverAvailable   = define("pen_server_available", gauge, "1 while clients may be sent to the server that were not there before: it is neither blacklisted, down, drained nor in maintenance.", "service", "server")
 	serverAdmin       = define("pen_server_admin_state", gauge, "1 for what the operator says, which is ready, drain or maint, and 0 for the others.", "service", "server", "state")
@@ -198,8 +203,22 @@ func (s scrape) service(v *engine.ServiceSnapshot) {
 	if v.Datagrams {
 		s.flows(&v.Flows, v.Name)
 	}
+	if v.TLS != nil {
+		s.handshakes(serviceTLS, serviceTLSFailed, v.TLS, v.Name)
+		s.histogram(serviceShaken, &v.Shaken, v.Name)
+	}
 	for label, server := range byAddress(v.Servers) {
 		s.server(server, v.Name, label)
+	}
+}
+
+func (s scrape) handshakes(done, failed *metric, h *engine.Handshakes, labels ...string) {
+	for i, version := range engine.TLSVersions {
+		s.count(done, h.Full[i], append(labels, version, "full")...)
+		s.count(done, h.Resumed[i], append(labels, version, "resumed")...)
+	}
+	for reason, n := range h.Failed {
+		s.count(failed, n, append(labels, engine.HandshakeFailure(reason).String())...)
 	}
 }
 
@@ -263,6 +282,9 @@ func (s scrape) server(v *engine.ServerSnapshot, labels ...string) {
 	s.number(serverMax, v.Max, labels...)
 	for reason, n := range v.Failed {
 		s.count(serverFailures, n, append(labels, engine.Failure(reason).String())...)
+	}
+	if v.TLS != nil {
+		s.handshakes(serverTLS, serverTLSFailed, v.TLS, labels...)
 	}
 	s.count(serverFull, v.Full, labels...)
 	s.count(serverSent, v.Sent, labels...)

@@ -40,6 +40,15 @@ type handshake struct {
 // Handshake goes on with the handshake and says what it waits for. The error comes with Failed; FailureOf tells what it
 // means. There may be bytes to read when it is done, of which no poller knows.
 func (e *End) Handshake() (Progress, error) {
+	p, err := e.advance()
+	e.waits = p
+	return p, err
+}
+
+// Waits is what the last call of Handshake has returned. Before the first one it is what that waits for.
+func (e *End) Waits() Progress { return e.waits }
+
+func (e *End) advance() (Progress, error) {
 	if e.done {
 		return Done, nil
 	}

@@ -85,7 +85,8 @@ type End struct {
 	empty  bool  // the socket has nothing more, in this call
 	fin    bool  // the end of the socket's stream was told to the tls.Conn
 	done   bool  // the handshake has succeeded
-	dead   bool  // closed
+	waits  Progress
+	dead   bool // closed
 }
 
 // Server returns the server's end of a connection. GetCertificate of cfg should make use of Offload.
@@ -97,7 +98,7 @@ func (p *Pool) Server(s *splice.Socket, cfg *tls.Config) *End {
 // Client returns the client's end of a connection.
 func (p *Pool) Client(s *splice.Socket, cfg *tls.Config) *End {
 	p.prepare()
-	return &End{pool: p, socket: s, config: cfg, client: true}
+	return &End{pool: p, socket: s, config: cfg, client: true, waits: WantWrite}
 }
 
 // State returns what was agreed on. It must not be asked for during a handshake.
@@ -123,5 +124,5 @@ func (e *End) Close(*splice.Pool) {
 	e.raw.Close(e.pool.buffers)
 	e.plain.Close(e.pool.buffers)
 	e.kept.Close(e.pool.buffers)
-	e.early = nil
+	e.early, e.Owner = nil, nil
 }
