@@ -400,6 +400,67 @@ func TestDebianFromInstallToPurge(t *testing.T) {
 	}
 }
 
+// systemctl is a stand-in that notes how it was called and says that two units run.
+const systemctl = `#!/bin/sh
+echo "$*" >>/tmp/systemctl.log
+case "$*" in
+*list-units*) echo 'pen.service loaded active running pen'; echo 'pen@web.service loaded active running pen' ;;
+*is-enabled*) echo enabled ;;
+esac
+`
+
+// Where systemd runs: what the scripts of the package tell it.
+func TestDebianTellsSystemd(t *testing.T) {
+	deb := made(t, "pen_*_"+debArch(t)+".deb")
+	t.Parallel()
+	d := newDebian(t)
+	if err := os.MkdirAll(d.root+"/run/systemd/system", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	d.write("/usr/bin/systemctl", systemctl)
+	if err := os.Chmod(d.root+"/usr/bin/systemctl", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	told := func(what string, out string, want, not []string) {
+		t.Helper()
+		lines := strings.Split(d.read("/tmp/systemctl.log"), "\n")
+		has := func(words string) bool {
+			return slices.ContainsFunc(lines, func(line string) bool { return strings.HasSuffix(" "+line, " "+words) })
+		}
+		for _, words := range want {
+			if !has(words) {
+				t.Errorf("%s: systemd is not told %q: %q\n%s", what, words, lines, out)
+			}
+		}
+		for _, words := range not {
+			if has(words) {
+				t.Errorf("%s: systemd is told %q: %q\n%s", what, words, lines, out)
+			}
+		}
+		d.write("/tmp/systemctl.log", "")
+	}
+	out := d.install(deb)
+	told("install", out, []string{"daemon-reload", "start pen.service"}, []string{"restart pen.service"})
+
+	d.write("/etc/default/pen", "PEN_OPTIONS='-r -b 5'\n")
+	d.write("/etc/pen/pen.conf", "listen 127.0.0.1:8080\n")
+	d.write("/etc/pen/web.conf", "listen 127.0.0.1:8081\nnonsense\n")
+	out = d.install(d.newer(deb))
+	told("upgrade", out, []string{"daemon-reload", "restart pen.service"}, []string{"restart pen@web.service", "start pen.service"})
+	if !strings.Contains(out, "/etc/pen/web.conf:2: ") || !strings.Contains(out, "pen@web.service goes on with the old version") {
+		t.Errorf("nothing about web.conf, which is wrong, in\n%s", out)
+	}
+
+	out = d.apt("remove", "pen")
+	told("remove", out, []string{"stop pen.service", "stop pen@web.service", "daemon-reload"}, nil)
+	out = d.install(deb)
+	told("install again", out, []string{"start pen.service"}, []string{"restart pen.service"})
+	if err := os.Remove(d.root + "/etc/default/pen"); err != nil {
+		t.Fatal(err)
+	}
+	d.apt("purge", "pen")
+}
+
 // debArch returns Debian's name for the processor of this machine.
 func debArch(t *testing.T) string {
 	t.Helper()
