@@ -270,6 +270,8 @@ func streamsOnly(c *conf.Service) error {
 		return errors.New("ssl_cert, ssl_sni_path: TLS needs streams, not datagrams; unset them or turn off udp")
 	case slices.ContainsFunc(c.Servers, func(s conf.Server) bool { return s.TLS.On }):
 		return errors.New("server: TLS needs streams, not datagrams; say tls off or turn off udp")
+	case slices.ContainsFunc(c.Servers, func(s conf.Server) bool { return s.Proxy == conf.ProxyV1 }):
+		return errors.New("server: proxy_protocol v1 is a line in front of a stream; datagrams take v2")
 	case len(c.Routes) > 0:
 		return errors.New("route: datagrams have no ClientHello that it could look at; delete the routes or turn off udp")
 	}

@@ -53,6 +53,8 @@ type flow struct {
 	unanswered   int       // datagrams to the server since it has answered
 	lastSize     int       // bytes of the one that was sent last
 	overflows    uint32    // as in datagramListener
+
+	proxy *flowProxy // nil = no proxy in front, and none is told of
 }
 
 // datagrams is what a reactor needs for its services of datagrams.
@@ -66,13 +68,17 @@ type datagrams struct {
 	asked     bool              // other reactors have been asked in this turn to make room
 	spare     []*flow
 	retired   []*flow // over; reused from the next turn on
+	told      []byte  // the datagram that a PROXY header was put in front of last
 }
 
 // beginFlow takes a client in with its first datagram, if it may come in and there is room. Otherwise nil is returned
-// and the reason.
-func (r *reactor) beginFlow(l *datagramListener, key *flowKey) (*flow, drop) {
+// and the reason. The client is the one that the key says, or whom that one speaks for.
+func (r *reactor) beginFlow(l *datagramListener, key *flowKey, proxy *flowProxy) (*flow, drop) {
 	v := l.service
 	from := key.client()
+	if proxy != nil {
+		from = proxy.client
+	}
 	denied := !v.acl.Permit(from.Addr())
 	if denied && v.abuse == nil {
 		r.counters.service(v.state.id).denied++
@@ -91,7 +97,7 @@ func (r *reactor) beginFlow(l *datagramListener, key *flowKey) (*flow, drop) {
 	}
 	f := r.newFlow()
 	*f = flow{key: *key, fd: -1, number: number, entry: none, last: none, noted: none, first: abuseIndex, listener: l, service: v,
-		client: from.Addr(), port: from.Port(), counted: counted, begun: r.now, used: r.now}
+		client: from.Addr(), port: from.Port(), counted: counted, begun: r.now, used: r.now, proxy: proxy}
 	l.add(f)
 	r.counters.service(v.state.id).accepted++
 	r.counters.datagramsOf(v.state).flows.Begun++
@@ -218,6 +224,7 @@ func (r *reactor) attachFlow(f *flow, p *place, fd int) {
 	r.own(fd, nil)
 	r.ownFlow(fd, f)
 	f.fd, f.server, f.bulk, f.unanswered = int32(fd), p, false, 0
+	r.introduceFlow(f)
 	p.active.Add(1)
 	r.counters.server(p.id).connects++
 	id := p.id
@@ -286,6 +293,7 @@ func (r *reactor) replan(f *flow, v *service) bool {
 	if f.server != nil && denied == (f.server.index == abuseIndex) {
 		if p := v.placeOf(f.server); p != nil {
 			f.server = p
+			r.introduceFlow(f)
 			return true
 		}
 	}

@@ -60,27 +60,40 @@ func (r *reactor) fromClient(l *datagramListener, slot int) {
 		return
 	}
 	key := r.udp.batch.key(slot, l.wildcard)
+	if l.service.conf.Proxy.Accept && l.service.trusted.Permit(key.client().Addr()) {
+		for chunk := range d.each {
+			r.fromProxy(l, key, chunk, &f)
+		}
+		return
+	}
 	f = l.flows[*key]
-	if r.udp.to != f || f == nil {
-		r.flush() // now: f's predecessor may have to give way to f
+	r.fromFlow(l, key, nil, d, &f)
+}
+
+// fromFlow takes what a client has sent to its server. at is the client's flow, which is made if it is nil; it is where a
+// panic finds it.
+func (r *reactor) fromFlow(l *datagramListener, key *flowKey, proxy *flowProxy, d datagram, at **flow) {
+	c := r.counters.datagramsOf(l.service.state)
+	if r.udp.to != *at || *at == nil {
+		r.flush() // now: the flow's predecessor may have to give way to it
 	}
 	why, ok := drop(0), true
-	if f == nil {
-		f, why = r.beginFlow(l, key)
-		ok = f != nil
-	} else if !f.steady(r.now) {
+	if *at == nil {
+		*at, why = r.beginFlow(l, key, proxy)
+		ok = *at != nil
+	} else if !(*at).steady(r.now) {
 		r.flush() // to the server that it had
-		why, ok = r.settled(f)
+		why, ok = r.settled(*at)
 	}
 	if !ok {
 		c.drop(why, d.count())
 		return
 	}
+	f := *at
 	r.useFlow(f)
 	f.owed += d.count() * f.responses()
 	r.seenDatagrams(f, d, true)
-	r.udp.to = f
-	r.udp.batch.put(d, nil)
+	r.putUp(f, d)
 }
 
 // steady tells if settled would find nothing to do.
@@ -161,6 +174,7 @@ func (r *reactor) trouble(f *flow, err error) {
 		return
 	}
 	lone := f.unanswered == 1 && f.lastSize == len(lost)
+	lost = lost[min(len(f.header()), len(lost)):]
 	v := f.service
 	r.serverFailed(f, err)
 	if !lone {
@@ -172,8 +186,7 @@ func (r *reactor) trouble(f *flow, err error) {
 		r.counters.datagramsOf(v.state).drop(why, 1)
 		return
 	}
-	r.udp.to = f
-	r.udp.batch.put(datagram{data: lost}, nil)
+	r.putUp(f, datagram{data: lost})
 	r.flush()
 }
 
@@ -209,6 +222,7 @@ func (r *reactor) flushUp(f *flow) {
 	defer r.containFlow(&f)
 	u := &r.udp
 	c := r.counters.datagramsOf(f.service.state)
+	told := len(f.header()) > 0
 	moves := len(f.service.places) + 1 // with blacklist 0 a server that failed may be asked again
 	for i := 0; i < u.batch.pending(); {
 		n, err := u.batch.send(int(f.fd), i)
@@ -237,6 +251,9 @@ func (r *reactor) flushUp(f *flow) {
 			why, ok := dropNoServer, false
 			if moves--; moves >= 0 {
 				why, ok = r.settled(f)
+			}
+			if ok && told != (len(f.header()) > 0) { // this server would not understand what the other was to get
+				why, ok = dropUnreachable, false
 			}
 			if !ok {
 				c.drop(why, u.batch.left(i))

@@ -21,7 +21,8 @@ type datagramListener struct {
 	wildcard       bool     // answers have to be told which address to leave from
 	overflows      uint32   // what the kernel said last of datagrams that found no room; it counts from 0 on
 	flows          map[flowKey]*flow
-	oldest, newest *flow // by the time of the last datagram: as all wait equally long, also by the time of their end
+	proxied        map[proxiedKey]*flow // of clients for whom a proxy speaks
+	oldest, newest *flow                // by the time of the last datagram: as all wait equally long, also by the time of their end
 }
 
 // receiveQueue is what a listener's socket may hold, in bytes, as far as the system lets it: at 50,000 datagrams a second
@@ -44,7 +45,7 @@ func (r *reactor) adoptDatagrams(p *plan) {
 	r.udp.listeners = kept
 	for _, v := range p.services {
 		if v.conf.UDP && v.sockets != nil && v.sockets[r.id] >= 0 && r.datagramListener(v.sockets[r.id]) == nil {
-			r.openListener(&datagramListener{fd: v.sockets[r.id], service: v, wildcard: v.addr.wildcard(), flows: map[flowKey]*flow{}})
+			r.openListener(&datagramListener{fd: v.sockets[r.id], service: v, wildcard: v.addr.wildcard(), flows: map[flowKey]*flow{}, proxied: map[proxiedKey]*flow{}})
 		}
 	}
 }

@@ -15,10 +15,11 @@ const (
 	dropSize                    // longer than the way takes
 	dropRefused                 // the system refused to send it
 	dropKernel                  // the receive queue of a socket of ours was full (SO_RXQ_OVFL, Linux)
+	dropHeader                  // a trusted peer did not begin with a PROXY header that can be read
 	drops                       // how many reasons there are
 )
 
-var dropNames = [drops]string{"denied", "limit", "no-server", "full", "unreachable", "queue", "size", "refused", "kernel"}
+var dropNames = [drops]string{"denied", "limit", "no-server", "full", "unreachable", "queue", "size", "refused", "kernel", "no-header"}
 
 func (d drop) String() string { return dropNames[d] }
 

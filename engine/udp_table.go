@@ -7,13 +7,21 @@ import "time"
 
 // add enters a flow.
 func (l *datagramListener) add(f *flow) {
-	l.flows[f.key] = f
+	if f.spokenFor() {
+		l.proxied[f.proxiedKey()] = f
+	} else {
+		l.flows[f.key] = f
+	}
 	l.link(f)
 }
 
 // remove takes a flow out.
 func (l *datagramListener) remove(f *flow) {
-	delete(l.flows, f.key)
+	if f.spokenFor() {
+		delete(l.proxied, f.proxiedKey())
+	} else {
+		delete(l.flows, f.key)
+	}
 	l.unlink(f)
 }
 
@@ -61,7 +69,7 @@ func (r *reactor) oldestFlow() (oldest *flow) {
 // flowCount returns how many flows the reactor has.
 func (r *reactor) flowCount() (n int) {
 	for _, l := range r.udp.listeners {
-		n += len(l.flows)
+		n += len(l.flows) + len(l.proxied)
 	}
 	return n
 }
