@@ -322,7 +322,8 @@ func (l *load) idle() (Result, error) {
 // usage is what the processes have used up to now.
 type usage struct {
 	proxy, origin, load threadTime
-	memory              memory // of the proxy
+	machine             time.Duration // by anybody
+	memory              memory        // of the proxy
 }
 
 func (l *load) usage() (u usage, err error) {
@@ -337,6 +338,9 @@ func (l *load) usage() (u usage, err error) {
 			return u, err
 		}
 	}
+	if u.machine, err = machineTime(); err != nil {
+		return u, err
+	}
 	if l.ProxyPID != 0 {
 		u.memory, err = memoryOf(family(l.ProxyPID))
 	}
@@ -344,11 +348,13 @@ func (l *load) usage() (u usage, err error) {
 }
 
 func (u usage) since(start usage) Result {
-	return Result{
+	r := Result{
 		ProxyCPU:  u.proxy.ran - start.proxy.ran,
 		ProxyWait: u.proxy.waited - start.proxy.waited,
 		OriginCPU: u.origin.ran - start.origin.ran,
 		LoadCPU:   u.load.ran - start.load.ran,
 		ProxyRSS:  u.memory.resident, ProxyOwn: u.memory.own, ProxyOwnOff: start.memory.own,
 	}
+	r.OtherCPU = max(0, u.machine-start.machine-r.ProxyCPU-r.OriginCPU-r.LoadCPU)
+	return r
 }

@@ -25,6 +25,7 @@ type Result struct {
 	ProxyWait   time.Duration `json:"proxy_wait_ns"` // ready to run, but another thread had the core
 	OriginCPU   time.Duration `json:"origin_cpu_ns"`
 	LoadCPU     time.Duration `json:"load_cpu_ns"`
+	OtherCPU    time.Duration `json:"other_cpu_ns"`    // of everything else on the machine
 	ProxyRSS    int64         `json:"proxy_rss"`       // bytes, at the end
 	ProxyOwn    int64         `json:"proxy_own"`       // bytes of it that are not pages of its files
 	ProxyOwnOff int64         `json:"proxy_own_start"` // at the beginning
@@ -103,8 +104,8 @@ var (
 	proxyBusy = Metric{"proxy %", "proxy-%", lower, 1, func(s Sample) (float64, bool) {
 		return positive(div(100*s.ProxyCPU.Seconds(), s.Elapsed.Seconds()))
 	}}
-	proxyWait = Metric{"wait %", "wait-%", lower, 1, func(s Sample) (float64, bool) {
-		return positive(div(100*s.ProxyWait.Seconds(), s.Elapsed.Seconds()))
+	otherBusy = Metric{"else %", "else-%", lower, 1, func(s Sample) (float64, bool) {
+		return div(100*s.OtherCPU.Seconds(), s.Elapsed.Seconds())
 	}}
 	loadBusy = Metric{"load %", "load-%", lower, 1, func(s Sample) (float64, bool) {
 		return div(100*(s.OriginCPU+s.LoadCPU).Seconds(), s.Elapsed.Seconds())

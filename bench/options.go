@@ -21,6 +21,7 @@ type Options struct {
 	Rounds   int
 	Duration time.Duration // measured time of one sample
 	Warmup   time.Duration // load before the measured time
+	Patience int           // samples to take again at most when the machine did something else
 	Layout   string
 	Soak     time.Duration // load before the tests of a soaked pen; 0 = leave these tests out
 	From     []string      // report on these JSON files instead of measuring
@@ -46,10 +47,11 @@ func parseOptions(args []string) (Options, error) {
 	var o Options
 	f := pflag.NewFlagSet("bench", pflag.ContinueOnError)
 	f.StringSliceVarP(&o.Tests, "tests", "t", []string{"*"}, "tests to run, by name, in the order of --list")
-	f.StringSliceVarP(&o.Peers, "peers", "p", []string{"*"}, "peers to run, by name")
+	f.StringSliceVarP(&o.Peers, "peers", "p", []string{"*"}, "peers to run, by name; pen brings its variants with it")
 	f.IntVarP(&o.Rounds, "rounds", "r", 5, "samples of each peer in each test")
 	f.DurationVarP(&o.Duration, "duration", "d", 2*time.Second, "measured time of one sample")
 	f.DurationVar(&o.Warmup, "warmup", 500*time.Millisecond, "load before the measured time")
+	f.IntVar(&o.Patience, "patience", 2, "how often a sample is taken again if something else ran on the machine")
 	f.StringVarP(&o.Layout, "layout", "l", "1:0", "cores of the proxy : cores of load and origin, e.g. 1:0 or 2,3:0,1")
 	f.Float64Var(&o.Rate, "rate", 0, "requests per second of the tests at a fixed rate; 0 = half of what the slowest reaches")
 	f.DurationVar(&o.Soak, "soak", 0, "load one pen for so long, then measure it beside a fresh one (tests soak-*)")
@@ -73,6 +75,8 @@ func parseOptions(args []string) (Options, error) {
 		return o, fmt.Errorf("--rounds %d: at least 1 expected; %w", o.Rounds, errUsage)
 	case o.Duration < minDuration:
 		return o, fmt.Errorf("--duration %v: at least %v expected; %w", o.Duration, minDuration, errUsage)
+	case o.Patience < 0:
+		return o, fmt.Errorf("--patience %d: not below 0; %w", o.Patience, errUsage)
 	case o.Soak < 0:
 		return o, fmt.Errorf("--soak %v: not below 0; %w", o.Soak, errUsage)
 	case o.Rate < 0:
@@ -141,6 +145,23 @@ func choose[T any](rows []T, name func(T) string, patterns []string, what string
 		}
 	}
 	return chosen, nil
+}
+
+// withVariants adds the variants of pen if pen is among the chosen peers, so that nobody has to name them.
+func withVariants(chosen []Peer) []Peer {
+	has := func(name string) bool {
+		return slices.ContainsFunc(chosen, func(p Peer) bool { return p.Name == name })
+	}
+	if !has(ours) {
+		return chosen
+	}
+	list := slices.Clone(chosen)
+	for _, peer := range peers {
+		if peer.Variant && !has(peer.Name) {
+			list = append(list, peer)
+		}
+	}
+	return list
 }
 
 // matches tells if name is the pattern, or begins with it when it ends in *.

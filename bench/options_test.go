@@ -88,6 +88,19 @@ func TestChoose(t *testing.T) {
 	}
 }
 
+func TestWithVariants(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		in   []Peer
+		want bool
+	}{{"pen", []Peer{{Name: ours}}, true}, {"others", []Peer{{Name: direct}, {Name: "nginx"}}, false}} {
+		got := withVariants(tt.in)
+		if has := slices.ContainsFunc(got, func(p Peer) bool { return p.Name == full }); has != tt.want || len(got) < len(tt.in) {
+			t.Errorf("%s: variants %v, want %v", tt.name, has, tt.want)
+		}
+	}
+}
+
 func TestRotate(t *testing.T) {
 	list := []string{"a", "b", "c"}
 	for round, want := range [][]string{{"a", "b", "c"}, {"b", "c", "a"}, {"c", "a", "b"}, {"a", "b", "c"}} {

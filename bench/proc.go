@@ -58,6 +58,38 @@ func parseSchedstat(text []byte) (threadTime, error) {
 	return t, nil
 }
 
+// machineTime returns how long all processors of the machine have been busy with anything, to the tick.
+func machineTime() (time.Duration, error) {
+	text, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0, err
+	}
+	return parseStat(text)
+}
+
+const userTick = 10 * time.Millisecond // of USER_HZ, which is 100 on all that Go runs on
+
+// parseStat reads the first line: user, nice, system, idle, iowait, irq, softirq, steal (proc(5)). What the hypervisor took
+// from us is as good as busy.
+func parseStat(text []byte) (busy time.Duration, err error) {
+	const idle, iowait, last = 4, 5, 8
+	line, _, _ := bytes.Cut(text, []byte("\n"))
+	fields := bytes.Fields(line)
+	if len(fields) <= last || string(fields[0]) != "cpu" {
+		return 0, fmt.Errorf("%q is not the time of all processors", line)
+	}
+	for i, field := range fields[1 : last+1] {
+		n, err := strconv.ParseInt(string(field), 10, 64)
+		if err != nil || n < 0 {
+			return 0, fmt.Errorf("%q is not a number of ticks", field)
+		}
+		if i+1 != idle && i+1 != iowait {
+			busy += time.Duration(n) * userTick
+		}
+	}
+	return busy, nil
+}
+
 var errNoField = errors.New("no such field")
 
 // parseStatus reads a size in kB from /proc/PID/status or /proc/meminfo and returns bytes.

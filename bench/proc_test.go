@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestParseSchedstat(t *testing.T) {
@@ -75,6 +76,24 @@ func TestParseCPUModel(t *testing.T) {
 	}
 }
 
+func TestParseStat(t *testing.T) {
+	for _, tt := range []struct {
+		name, in string
+		want     time.Duration
+		bad      bool
+	}{
+		{"usual", "cpu  1 2 3 400 500 6 7 8 9 10\ncpu0 1 2 3 4\n", 270 * time.Millisecond, false},
+		{"too short", "cpu  1 2 3 4\n", 0, true},
+		{"one processor", "cpu0 1 2 3 4 5 6 7 8\n", 0, true},
+		{"no number", "cpu  1 2 x 4 5 6 7 8\n", 0, true},
+		{"nothing", "", 0, true},
+	} {
+		if got, err := parseStat([]byte(tt.in)); got != tt.want && err == nil || (err != nil) != tt.bad {
+			t.Errorf("%s: %v, %v; want %v, error %v", tt.name, got, err, tt.want, tt.bad)
+		}
+	}
+}
+
 // The kernel must give what the parsers expect: this process has used some CPU and some memory.
 func TestOwnCosts(t *testing.T) {
 	used, err := cpuTime(os.Getpid())
@@ -84,6 +103,9 @@ func TestOwnCosts(t *testing.T) {
 	held, err := memoryOf([]int{os.Getpid()})
 	if err != nil || held.own <= 0 || held.resident <= held.own {
 		t.Errorf("memoryOf ourselves: %+v, %v; want some of our own, and our program beside it", held, err)
+	}
+	if busy, err := machineTime(); err != nil || busy < used.ran {
+		t.Errorf("machineTime: %v, %v; want more than we have used, %v", busy, err, used.ran)
 	}
 	const nobody = 1 << 30 // above pid_max
 	if _, err := cpuTime(nobody); err == nil {

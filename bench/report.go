@@ -244,7 +244,7 @@ func (r *Report) printTest(w io.Writer, t Test) {
 	table.Flush()
 	r.printJudgement(w, t)
 	if n, all := r.disturbed(t); n > 0 {
-		fmt.Fprintf(w, "  disturbed: in %d of %d samples the proxy waited for its core more than %d %% of the time\n", n, all, calmWait)
+		fmt.Fprintf(w, "  disturbed: in %d of %d samples something else took more than %d %% of a core\n", n, all, calmShare)
 	}
 	r.printFailures(w, t)
 }
@@ -272,22 +272,23 @@ func (r *Report) printCollections(w io.Writer) {
 	table.Flush()
 }
 
-// calmWait is the percentage of waiting from which on something else must be running on the proxy's core.
-const calmWait = 10
+// calmShare is the percentage of one core that what else runs on the machine may take: from there on it shows.
+const calmShare = 10
 
-// disturbed counts the samples of rivals and of pen, who have their core for one busy thread, that had to share it.
+// calm tells if a sample had the machine for itself. Memory does not care.
+func (t Test) calm(s Sample) bool {
+	share, _ := otherBusy.Of(s)
+	return share <= calmShare || t.Client.Does == hold
+}
+
+// disturbed counts the samples that had not.
 func (r *Report) disturbed(t Test) (n, all int) {
-	if t.Client.Does == hold {
-		return 0, 0 // memory does not care
-	}
-	for _, peer := range r.plan.taking(t) {
-		if !peer.rivals(t) && peer.Name != ours {
+	for _, s := range r.Samples {
+		if s.Test != t.Name || s.Error != "" {
 			continue
 		}
-		for _, wait := range byRound(r.Samples, t.Name, peer.Name, proxyWait) {
-			if all++; wait > calmWait {
-				n++
-			}
+		if all++; !t.calm(s) {
+			n++
 		}
 	}
 	return n, all

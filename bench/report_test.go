@@ -44,10 +44,13 @@ func TestDisturbed(t *testing.T) {
 	if n, _ := r.disturbed(test); n != 0 {
 		t.Errorf("%d disturbed samples, want none", n)
 	}
-	r.Samples[1].ProxyWait = r.Samples[1].Elapsed / 2  // pen
-	r.Samples[2].ProxyWait = r.Samples[2].Elapsed / 50 // nginx
-	if n, all := r.disturbed(test); n != 1 || all != 2 {
-		t.Errorf("%d of %d samples disturbed, want 1 of 2", n, all)
+	r.Samples[1].OtherCPU = r.Samples[1].Elapsed / 2  // pen
+	r.Samples[2].OtherCPU = r.Samples[2].Elapsed / 50 // nginx
+	if n, all := r.disturbed(test); n != 1 || all != 4 {
+		t.Errorf("%d of %d samples disturbed, want 1 of 4", n, all)
+	}
+	if !(Test{Client: Client{Does: hold}}).calm(r.Samples[1]) {
+		t.Error("an idle test is disturbed, which memory does not care for")
 	}
 }
 
@@ -73,7 +76,7 @@ func TestSave(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const want = "BenchmarkKeepalive/size=64/peer=pen\t2000\t2000 req/s\t1e-05 cpu-sec/req\t2 proxy-%\t0 load-%\n"
+	const want = "BenchmarkKeepalive/size=64/peer=pen\t2000\t2000 req/s\t1e-05 cpu-sec/req\t2 proxy-%\t0 load-%\t0 else-%\n"
 	if got := string(lines); strings.Count(got, want) != 2 {
 		t.Errorf("got\n%s\nwant twice %q", got, want)
 	}

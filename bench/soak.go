@@ -227,6 +227,33 @@ func (s *Soak) growth() (from, to SoakPoint) {
 	return middle(s.Points[quarter : 2*quarter]), middle(s.Points[len(s.Points)-quarter:])
 }
 
+// What may grow in the course of a soak: memory by what measuring it varies, descriptors not at all.
+const (
+	memoryGrowth     = 1.05
+	descriptorGrowth = 1
+)
+
+// judge is about the growth.
+func (s *Soak) judge() []Verdict {
+	if s == nil || len(s.Points) < 2 {
+		return nil
+	}
+	from, to := s.growth()
+	var all []Verdict
+	for _, v := range []struct {
+		what            string
+		from, to, limit float64
+	}{
+		{"memory", float64(from.Own), float64(to.Own), memoryGrowth},
+		{"descriptors", float64(from.Descriptors), float64(to.Descriptors), descriptorGrowth},
+	} {
+		q := v.to / v.from
+		all = append(all, Verdict{Number: "7 soak", Says: v.what + " at rest in the last quarter, in the second", Test: "soak",
+			Against: s.Time.String(), Got: Ratio{q, q, q}, Limit: v.limit, Met: q <= v.limit})
+	}
+	return all
+}
+
 func (s *Soak) print(w io.Writer) {
 	if s == nil || len(s.Points) == 0 {
 		return

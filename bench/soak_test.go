@@ -31,6 +31,16 @@ func TestGrowth(t *testing.T) {
 	}
 }
 
+func TestJudgeSoak(t *testing.T) {
+	got := (&Soak{Points: []SoakPoint{{Own: 1000, Descriptors: 20}, {Own: 1040, Descriptors: 21}}}).judge()
+	if len(got) != 2 || !got[0].Met || got[1].Met {
+		t.Errorf("got %+v, want that memory is in its limit and descriptors are not", got)
+	}
+	if got := (&Soak{Points: []SoakPoint{{}}}).judge(); len(got) != 0 {
+		t.Errorf("one point: %+v, want no verdict", got)
+	}
+}
+
 func TestPrintSoak(t *testing.T) {
 	var b bytes.Buffer
 	(*Soak)(nil).print(&b)

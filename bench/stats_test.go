@@ -127,7 +127,7 @@ func TestBest(t *testing.T) {
 }
 
 func TestMetrics(t *testing.T) {
-	s := Sample{Result: Result{Elapsed: 2 * time.Second, Requests: 4000, Bytes: 8e9, ProxyCPU: time.Second, ProxyWait: 200 * time.Millisecond,
+	s := Sample{Result: Result{Elapsed: 2 * time.Second, Requests: 4000, Bytes: 8e9, ProxyCPU: time.Second, OtherCPU: 200 * time.Millisecond,
 		OriginCPU: time.Second, LoadCPU: 500 * time.Millisecond, ProxyRSS: 12e6, ProxyOwn: 10e6, ProxyOwnOff: 2e6, Calls: Calls{Calls: 600, Requests: 100, Bytes: 3e6},
 		Latency: Latency{P50: 100 * time.Microsecond, P99: 2 * time.Millisecond, P999: time.Second}}}
 	for _, tt := range []struct {
@@ -135,7 +135,7 @@ func TestMetrics(t *testing.T) {
 		want   float64
 	}{
 		{rate, 2000}, {throughput, 4}, {cpuPerRequest, 250}, {cpuPerGB, 0.125}, {p50, 100}, {p99, 2000}, {p999, 1e6},
-		{rss, 12}, {growthPerConn, 2}, {callsPerRequest, 6}, {callsPerMB, 200}, {proxyBusy, 50}, {proxyWait, 10}, {loadBusy, 75},
+		{rss, 12}, {growthPerConn, 2}, {callsPerRequest, 6}, {callsPerMB, 200}, {proxyBusy, 50}, {otherBusy, 10}, {loadBusy, 75},
 	} {
 		if got, ok := tt.metric.Of(s); !ok || got != tt.want {
 			t.Errorf("%s: %v %v, want %v", tt.metric.Name, got, ok, tt.want)

@@ -86,7 +86,7 @@ func (r *Report) judge() []Verdict {
 			all = append(all, v)
 		}
 	}
-	return all
+	return append(all, r.Soak.judge()...)
 }
 
 // reached returns what a target is about, nil if there are no figures.

@@ -169,10 +169,10 @@ type Unit struct {
 }
 
 var (
-	request   = Unit{"request", []Metric{rate, cpuPerRequest, p99, p50, p999, callsPerRequest, rss, proxyBusy, proxyWait, loadBusy}, 3}
-	paced     = Unit{"paced request", []Metric{p99, cpuPerRequest, p50, p999, rate, callsPerRequest, rss, proxyBusy, proxyWait, loadBusy}, 2}
-	pair      = Unit{"pair", []Metric{rate, cpuPerRequest, p99, p50, p999, callsPerRequest, rss, proxyBusy, proxyWait, loadBusy}, 3}
-	byteCount = Unit{"GB", []Metric{throughput, cpuPerGB, p99, p50, p999, callsPerMB, rss, proxyBusy, proxyWait, loadBusy}, 3}
-	streamed  = Unit{"GB", []Metric{throughput, cpuPerGB, callsPerMB, rss, proxyBusy, proxyWait, loadBusy}, 2}
+	request   = Unit{"request", []Metric{rate, cpuPerRequest, p99, p50, p999, callsPerRequest, rss, proxyBusy, loadBusy, otherBusy}, 3}
+	paced     = Unit{"paced request", []Metric{p99, cpuPerRequest, p50, p999, rate, callsPerRequest, rss, proxyBusy, loadBusy, otherBusy}, 2}
+	pair      = Unit{"pair", []Metric{rate, cpuPerRequest, p99, p50, p999, callsPerRequest, rss, proxyBusy, loadBusy, otherBusy}, 3}
+	byteCount = Unit{"GB", []Metric{throughput, cpuPerGB, p99, p50, p999, callsPerMB, rss, proxyBusy, loadBusy, otherBusy}, 3}
+	streamed  = Unit{"GB", []Metric{throughput, cpuPerGB, callsPerMB, rss, proxyBusy, loadBusy, otherBusy}, 2}
 	quiet     = Unit{"connection", []Metric{growthPerConn, rss}, 2}
 )
