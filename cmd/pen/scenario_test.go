@@ -41,6 +41,9 @@ func commands() map[string]command {
 		"need":       need,
 		"fill":       fillIn,
 
+		// netns_test.go
+		"netns": makeHosts,
+
 		// recipe_test.go
 		"recipe": recipe,
 
@@ -132,6 +135,7 @@ type scenario struct {
 	loads     map[string]*load
 	browsers  map[string]*browser
 	terminals map[string]*terminal
+	hosts     []string // network namespaces
 	manager   *manager
 	environ   []string     // of the programs that pen starts, beside what the test has
 	printed   string       // by the last command
@@ -267,6 +271,7 @@ func (sc *scenario) end() {
 	if sc.manager != nil {
 		sc.manager.conn.Close()
 	}
+	sc.removeHosts()
 }
 
 // run runs one command for testscript and records what it printed.
