@@ -12,7 +12,6 @@ package certs
 import (
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"io/fs"
 	"reflect"
 	"slices"
@@ -36,6 +35,7 @@ type Front struct {
 	settings conf.TLS
 	state    atomic.Pointer[state] // immutable; written under mu
 
+	counts  *Counts
 	mu      sync.Mutex
 	tickets tickets
 	seen    uint64   // what the files looked like when they were looked at last
@@ -51,48 +51,54 @@ type state struct {
 	names   names
 	clients *clients // nil = none are asked for certificates
 	keys    sharedKeys
+	broken  map[string]string // what files of certificates that can't be used look like, by name
 }
 
 // Event is what became of a file that has changed, or of one that was to be read again.
 type Event struct {
-	What string // the file or the directory
-	Err  error  // why it stays as it was; nil = it was taken
+	What   string // the file or the directory
+	Became string // what has become of it
+	Err    error  // why it can't be used; nil = it can
 }
+
+// What becomes of files.
+const (
+	found = "is new"
+	anew  = "has been read anew"
+	gone  = "is gone"
+	stays = "stays as it was"
+	lost  = "is left out" // there is nothing older to use in its place
+)
+
+// String says what became of the file, but not why.
+func (e Event) String() string { return e.What + " " + e.Became }
 
 // NewFront reads the files of t, which is on. Of those that pen, having become another user, may not read any more, it
 // takes over what another Front has made of them, as it does with the keys of tickets; was may be nil.
 func NewFront(t *conf.TLS, was *Front, o Options) (*Front, error) {
-	f := &Front{options: o, settings: *t}
+	f := &Front{options: o, settings: *t, counts: &Counts{}}
 	var old *state
 	if was != nil {
-		old = was.state.Load()
+		old, f.counts = was.state.Load(), was.counts
 		was.mu.Lock()
 		f.tickets = was.tickets.clone()
 		was.mu.Unlock()
 	}
 	look := f.look()
-	s, events, err := f.read(old, func(err error) bool {
+	s, events, err := f.read(&reading{old: old, keep: func(err error) bool {
 		return errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission)
-	})
+	}})
 	if err != nil {
 		return nil, err
 	}
 	f.seen, f.tried = look, look
 	for _, e := range events {
 		if e.Err != nil {
-			f.notices = append(f.notices, e.String())
+			f.notices = append(f.notices, e.String()+": "+e.Err.Error())
 		}
 	}
 	f.adopt(s, time.Now())
 	return f, nil
-}
-
-// String says what became of the file.
-func (e Event) String() string {
-	if e.Err != nil {
-		return fmt.Sprintf("%s is used as it was: %v", e.What, e.Err)
-	}
-	return e.What + " has been read"
 }
 
 // Fits reports whether the Front is what settings ask for.
@@ -165,13 +171,13 @@ func (f *Front) Notices() []string {
 	return n
 }
 
-// Reload reads all files again, changed or not. What can't be used stays as it was.
+// Reload reads the files that have changed, and those that could not be used before. What can't be used stays as it was.
 func (f *Front) Reload() []Event {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.tried = f.look()
 	f.seen = f.tried
-	return f.reload()
+	return f.reload(true)
 }
 
 // Poll reads the files that have changed since they were last read, if they look now as they did at the last Poll: who
@@ -186,15 +192,19 @@ func (f *Front) Poll() []Event {
 		return nil
 	}
 	f.tried = look
-	return f.reload()
+	return f.reload(false)
 }
 
-func (f *Front) reload() []Event {
-	s, events, err := f.read(f.state.Load(), func(error) bool { return true })
+func (f *Front) reload(again bool) []Event {
+	s, events, err := f.read(&reading{old: f.state.Load(), again: again, keep: func(error) bool { return true }})
 	if err != nil { // nothing that there was can be lacking, but the whole may make no sense
-		return []Event{{What: "the configuration of TLS", Err: err}}
+		f.counts.read(err)
+		return []Event{{"TLS", stays, err}}
 	}
 	f.adopt(s, time.Now())
+	for _, e := range events {
+		f.counts.read(e.Err)
+	}
 	return events
 }
 
@@ -206,12 +216,38 @@ func (f *Front) Rotate(now time.Time) (rotated bool) {
 	if !f.tickets.rotate(now) {
 		return false
 	}
+	f.counts.Rotations.Add(1)
 	f.tickets.give(s.config)
 	for _, c := range s.names.configs {
 		f.tickets.give(c)
 	}
 	return true
 }
+
+// Counts are what has been done for a Front, and for those of the same service before it. Anybody may read them.
+type Counts struct {
+	Read, Unread       atomic.Uint64 // files that have changed and were read, or could not be used
+	Fetched, Unfetched atomic.Uint64 // questions to CAs that were answered, or not
+	Rotations          atomic.Uint64 // new keys for session tickets
+}
+
+func (c *Counts) read(err error) { count(err, &c.Read, &c.Unread) }
+
+func count(err error, good, bad *atomic.Uint64) {
+	if err != nil {
+		good = bad
+	}
+	good.Add(1)
+}
+
+// Counts returns the counts, which go on.
+func (f *Front) Counts() *Counts { return f.counts }
+
+// Fetched counts a question to a CA.
+func (f *Front) Fetched(err error) { count(err, &f.counts.Fetched, &f.counts.Unfetched) }
+
+// Fetches reports whether the CAs are to be asked for OCSP responses.
+func (f *Front) Fetches() bool { return f.settings.OCSP.Fetch }
 
 // Certificates returns the certificates in use.
 func (f *Front) Certificates() []*Certificate { return slices.Clone(f.state.Load().certs) }

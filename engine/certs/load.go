@@ -45,11 +45,10 @@ type Certificate struct {
 // leaf is the certificate itself.
 func (c *Certificate) leaf() *x509.Certificate { return c.list[0] }
 
-// read makes a state of the files. What looks as it did when old was made of it is taken from there, and what can't be
-// read as well if keep agrees. old may be nil.
-func (f *Front) read(old *state, keep func(error) bool) (*state, []Event, error) {
-	r := reading{t: &f.settings, old: old, keep: keep, state: &state{}}
-	if old == nil {
+// read makes a state of the files. What looks as it did when the old one was made of it is taken from there.
+func (f *Front) read(r *reading) (*state, []Event, error) {
+	r.t, r.state = &f.settings, &state{broken: map[string]string{}}
+	if r.old == nil {
 		r.old = &state{}
 	}
 	for _, step := range []func() error{r.certificates, r.directory, r.authorities, r.ticketKeys} {
@@ -64,8 +63,9 @@ func (f *Front) read(old *state, keep func(error) bool) (*state, []Event, error)
 // reading is the making of a state.
 type reading struct {
 	t      *conf.TLS
-	old    *state
-	keep   func(error) bool
+	old    *state           // nil = there is none
+	keep   func(error) bool // says if what is old may be used where this keeps us from the new
+	again  bool             // what could not be used before is tried again, even if it looks the same
 	state  *state
 	events []Event
 }
@@ -75,7 +75,7 @@ func (r *reading) kept(what string, err error, there bool) error {
 	if !there || !r.keep(err) {
 		return err
 	}
-	r.events = append(r.events, Event{what, err})
+	r.events = append(r.events, Event{what, stays, err})
 	return nil
 }
 
@@ -93,7 +93,8 @@ func (r *reading) certificates() error {
 	return nil
 }
 
-// certificate reads a certificate, or takes the old one.
+// certificate reads a certificate, or takes the old one. In the directory one that is broken from the beginning is left
+// out: the other names are no worse for it.
 func (r *reading) certificate(s source) error {
 	var old *Certificate
 	if i := slices.IndexFunc(r.old.certs, func(c *Certificate) bool { return c.source.same(&s) }); i >= 0 {
@@ -104,21 +105,40 @@ func (r *reading) certificate(s source) error {
 		r.state.certs = append(r.state.certs, old)
 		return nil
 	}
-	c, err := s.read()
-	if err != nil {
-		if err := r.kept(s.cert, err, old != nil); err != nil {
-			return err
-		}
-		r.state.certs = append(r.state.certs, old)
+	if r.old.broken[s.cert] == stamp && !r.again {
+		r.leave(&s, stamp, old)
 		return nil
+	}
+	c, err := s.read()
+	if err != nil && (s.name != "" || old != nil && r.keep(err)) {
+		r.leave(&s, stamp, old)
+		became := stays
+		if old == nil {
+			became = lost
+		}
+		r.events = append(r.events, Event{s.cert, became, err})
+		return nil
+	}
+	if err != nil {
+		return err
 	}
 	c.stamp = stamp
 	if old != nil {
 		c.inherit(old)
-		r.events = append(r.events, Event{What: s.cert})
+		r.events = append(r.events, Event{s.cert, anew, nil})
+	} else if r.old.config != nil {
+		r.events = append(r.events, Event{s.cert, found, nil})
 	}
 	r.state.certs = append(r.state.certs, c)
 	return nil
+}
+
+// leave uses an old certificate on, or none: the new one is broken.
+func (r *reading) leave(s *source, stamp string, old *Certificate) {
+	r.state.broken[s.cert] = stamp
+	if old != nil {
+		r.state.certs = append(r.state.certs, old)
+	}
 }
 
 func (s *source) same(other *source) bool {
@@ -204,8 +224,7 @@ func (c *Certificate) examine(now time.Time) {
 // maxNames bounds the directory of ssl_sni_path.
 const maxNames = 100_000
 
-// directory reads those of ssl_sni_path. A pair there that is broken from the beginning is left out: the other names are
-// no worse for it.
+// directory reads those of ssl_sni_path.
 func (r *reading) directory() error {
 	dir := r.t.SNIPath
 	if dir == "" {
@@ -234,8 +253,13 @@ func (r *reading) directory() error {
 	for _, e := range entries { // in the order of names
 		if name := nameOf(e.Name()); name != "" {
 			if err := r.certificate(pairIn(dir, e.Name(), name, files)); err != nil {
-				r.events = append(r.events, Event{filepath.Join(dir, e.Name()), fmt.Errorf("left out: %w", err)})
+				return err
 			}
+		}
+	}
+	for _, c := range r.old.certs {
+		if c.name != "" && !files[filepath.Base(c.cert)] {
+			r.events = append(r.events, Event{c.cert, gone, nil})
 		}
 	}
 	return nil
@@ -278,7 +302,7 @@ func (r *reading) authorities() error {
 		return err
 	}
 	if old != nil {
-		r.events = append(r.events, Event{What: "the CAs of clients"})
+		r.events = append(r.events, Event{"the CAs of clients", anew, nil})
 	}
 	c.stamp = stamp
 	r.state.clients = c
@@ -302,7 +326,7 @@ func (r *reading) ticketKeys() error {
 		return err
 	}
 	if len(r.old.keys.keys) > 0 {
-		r.events = append(r.events, Event{What: "the keys of session tickets"})
+		r.events = append(r.events, Event{"the keys of session tickets", anew, nil})
 	}
 	r.state.keys = sharedKeys{stamp, keys}
 	return nil

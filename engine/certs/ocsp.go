@@ -184,9 +184,9 @@ func post(ctx context.Context, client *http.Client, url string, question []byte)
 
 // When the CA is asked again.
 const (
-	fetchAgain   = time.Hour   // after a response that does not say how long it is good
-	fetchSoonest = time.Minute // after any response
-	retryFirst   = time.Minute // after a failure
+	fetchAgain   = time.Hour        // after a response that does not say how long it is good
+	fetchSoonest = time.Minute      // after any response
+	retryFirst   = 10 * time.Second // after a failure
 	retryMost    = time.Hour
 )
 

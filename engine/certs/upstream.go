@@ -124,12 +124,12 @@ func (u *Upstream) reload() []Event {
 	}
 	pool, err := readPool(u.settings.Verify)
 	if err != nil {
-		return []Event{{u.settings.Verify, err}}
+		return []Event{{u.settings.Verify, stays, err}}
 	}
 	u.stamp = u.seen
 	c := u.config.Load().Clone()
 	c.RootCAs = pool
 	c.ClientSessionCache = tls.NewLRUClientSessionCache(upstreamSessions) // what the old CAs vouched for
 	u.config.Store(c)
-	return []Event{{What: u.settings.Verify}}
+	return []Event{{u.settings.Verify, anew, nil}}
 }

@@ -59,6 +59,7 @@ type Control struct {
 	urgent   chan os.Signal // read by Run: USR2, and TERM and INT once more
 	logs     *logs
 	prober   *prober          // has its own goroutine
+	keeper   *keeper          // has its own goroutine
 	events   events           // may be used by all goroutines
 	reasons  map[int32]string // why servers are down, by Target.ID
 	stopped  chan struct{}    // closed when the engine has stopped; nil until it is told to
@@ -94,6 +95,7 @@ func New(start *conf.Draft, o Options) (*Control, error) {
 	c.Log.SetDebug(s.Process.Debug)
 	c.socket = seat{name: "control", owner: o.Owner, passed: o.Sockets, serve: c.penctl.serve}
 	c.web = newWeb(c)
+	c.keeper = newKeeper(e, c.tls)
 	if err := c.openSockets(s); err != nil {
 		return nil, err
 	}
@@ -127,6 +129,7 @@ func (c *Control) Run() error {
 	defer signal.Stop(c.urgent)
 	c.engine.Run()
 	c.prober.begin()
+	c.keeper.begin()
 	c.start.Finish(runtime{c.engine, c})
 	c.announce()
 	c.socket.begin()
@@ -175,6 +178,7 @@ func (c *Control) loop() {
 			c.alive()
 		case <-c.stopped:
 			c.prober.stop()
+			c.keeper.stop()
 			c.socket.close()
 			c.web.close()
 			c.penctl.close()
@@ -298,6 +302,7 @@ func (c *Control) adopt(s *conf.Settings) {
 	c.settings = s
 	c.switched(was)
 	c.probe()
+	c.keeper.changed()
 	c.Log.SetDebug(s.Process.Debug)
 	c.penctl.setAdmit(c.engine.Matcher(s.Control.ACL).Permit)
 	traceback := "single"

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Event is a change of the state of a server.
+// Event is a change of the state of a server, or, with a Text, something else.
 type Event struct {
 	Time    time.Time
 	Service string
@@ -14,6 +14,7 @@ type Event struct {
 	From    string // the state before: probing, up, down; ready, drain, maint by the operator; agent ready, agent drain, agent 50%
 	To      string // the state now
 	Reason  string // why; "" if there is nothing to say
+	Text    string // what happened, if it concerns no server
 }
 
 // maxEvents is how many events are kept.
@@ -38,7 +39,7 @@ func (e *events) add(v Event) {
 	}
 }
 
-// Recent returns the most recent changes of the states of servers, the oldest one first, 256 at most. It may be called
+// Recent returns the most recent events, the oldest one first, 256 at most. It may be called
 // from any goroutine.
 func (c *Control) Recent() []Event {
 	list, _ := c.RecentSince(0)

@@ -90,6 +90,10 @@ func (f *feed) notice() {
 	list, n := f.web.control.RecentSince(f.noticed)
 	f.noticed = n
 	for _, e := range list {
+		if e.Text != "" {
+			f.keep(happening{e.Time, e.Service + ": " + e.Text})
+			continue
+		}
 		text := fmt.Sprintf("%s: server %d, %s, is %s", e.Service, e.Server, e.Address, e.To)
 		if e.From != "" {
 			text += " (was " + e.From + ")"

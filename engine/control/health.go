@@ -79,7 +79,7 @@ func agentState(s engine.Standing) string {
 
 // event keeps and logs a change of the state of a server. That all servers work when pen starts is no news.
 func (c *Control) event(t *subject, from, to, why string) {
-	c.events.add(Event{time.Now(), t.service, t.Index, t.Address, from, to, why})
+	c.events.add(Event{Time: time.Now(), Service: t.service, Server: t.Index, Address: t.Address, From: from, To: to, Reason: why})
 	say := c.Log.Info
 	switch {
 	case to == "down":

@@ -59,8 +59,8 @@ func (c *Control) signal(sig os.Signal) {
 	}
 }
 
-// reload opens the log files again by their names, as they may have been renamed, and reads the configuration file again,
-// as one change. A file with an error changes nothing. The result says in a line how it went.
+// reload opens the log files again by their names, as they may have been renamed, reads the files of TLS again, and the
+// configuration file, as one change. A file with an error changes nothing. The result says in a line how it went.
 func (c *Control) reload() string {
 	if err := c.OpenLogs(); err != nil {
 		c.Log.Error("the logs stay where they were", "err", err)
@@ -68,6 +68,7 @@ func (c *Control) reload() string {
 	if err := c.web.reread(); err != nil {
 		c.Log.Error("the token of the status page stays as it was", "err", err)
 	}
+	c.keeper.reload()
 	file := c.settings.Process.ConfigFile
 	if file == "" {
 		return c.summary()
