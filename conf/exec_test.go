@@ -49,6 +49,12 @@ func (r *running) Owner(fd int) int {
 	return -1
 }
 func (r *running) Idlers(string) int { return 4 }
+func (r *running) Certificates(string) []CertificateStatus {
+	return []CertificateStatus{
+		{File: "/etc/pen/a b.pem", Names: []string{"www.example", "example"}, Kind: "ECDSA", Issuer: "CN=CA", Expires: then, Chain: 2, Stapled: true, Until: then},
+		{File: "b.pem", Names: []string{"*.example"}, Kind: "RSA", Issuer: "CN=CA", Expires: then, Chain: 1},
+	}
+}
 func (r *running) Datagrams(string) DatagramStatus {
 	return DatagramStatus{
 		Flows:       FlowStatus{Active: 2, Begun: 9, Moved: 1, Evicted: 3},
@@ -181,6 +187,11 @@ func TestReplies(t *testing.T) {
 		{"no transparent", ""},
 		{"no udp", ""},
 		{"udp", ""},
+		{"certificates x", "certificates: expected json, not 'x'\n"},
+		{"certificates", "/etc/pen/a b.pem names www.example,example kind ECDSA chain 2 expires 2026-11-23T01:02:03Z stapled yes\n" +
+			"b.pem names *.example kind RSA chain 1 expires 2026-11-23T01:02:03Z stapled no\n"},
+		{"certificates json", `[{"file":"/etc/pen/a b.pem","names":["www.example","example"],"kind":"ECDSA","issuer":"CN=CA","expires":"2026-11-23T01:02:03Z","chain":2,"stapled":true,"until":"2026-11-23T01:02:03Z"},` +
+			`{"file":"b.pem","names":["*.example"],"kind":"RSA","issuer":"CN=CA","expires":"2026-11-23T01:02:03Z","chain":1,"stapled":false}]` + "\n"},
 		{"datagrams x", "datagrams: expected json, not 'x'\n"},
 		{"udp_timeout", "60\n"},
 		{"udp_timeout 0", "0\n"},

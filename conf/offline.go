@@ -32,6 +32,9 @@ func (Offline) Owner(int) int { return -1 }
 // Datagrams returns zeros.
 func (Offline) Datagrams(string) DatagramStatus { return DatagramStatus{} }
 
+// Certificates returns nothing.
+func (Offline) Certificates(string) []CertificateStatus { return nil }
+
 // Idlers returns 0.
 func (Offline) Idlers(string) int { return 0 }
 

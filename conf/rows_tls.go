@@ -3,10 +3,15 @@ package conf
 import (
 	"slices"
 	"strings"
+	"time"
 )
 
 // tlsCommands are about TLS with clients. Its files are read when the settings are put to work, not before.
 var tlsCommands = []*Command{
+	{
+		Name: "certificates", Args: "[json]", Help: "Show the certificates for clients: the file, the names, the kind, when they expire, and if an OCSP response is stapled.",
+		perService: true, reply: sayCertificates,
+	},
 	{
 		Name: "ssl_alpn", Args: "[PROTOCOL]...", Help: "Agree with clients on one of these protocols, like h2 or http/1.1, and show them.",
 		NoHelp: "Agree on no protocol.", perService: true, reply: sayValue,
@@ -260,4 +265,25 @@ func setVerify(c *call) error {
 
 func verifyLines(row *Command, _ *Settings, v *Service) []string {
 	return []string{row.Name + " " + verifies[v.TLS.Client.Verify]}
+}
+
+// sayCertificates replies with the certificates that are in use.
+func sayCertificates(c *call) error {
+	json := c.asJSON()
+	if len(c.args) > 0 {
+		return c.wrong("expected json, not '%s'", clip(c.args[0]))
+	}
+	list := c.draft.rt.Certificates(c.service.Name)
+	if json {
+		return c.json(list)
+	}
+	for _, s := range list {
+		stapled := "no"
+		if s.Stapled {
+			stapled = "yes"
+		}
+		c.printf("%s names %s kind %s chain %d expires %s stapled %s\n", s.File, strings.Join(s.Names, ","), s.Kind, s.Chain,
+			s.Expires.UTC().Format(time.RFC3339), stapled)
+	}
+	return nil
 }

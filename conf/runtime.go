@@ -15,6 +15,7 @@ type Runtime interface {
 	ConnectionsMax() int                                   // size of the connection table: numbers are below it
 	Owner(fd int) (connection int)                         // -1 if the descriptor belongs to no connection
 	Datagrams(service string) DatagramStatus               // of a service of datagrams; of another one all is 0
+	Certificates(service string) []CertificateStatus       // of TLS with clients, those first that expire first
 	Idlers(service string) int                             // idle connections that are open now
 	Blacklist(service string, server int, d time.Duration) // exclude for d; 0 lifts it
 	CloseConnection(n int)                                 // nothing happens if n is not in use
@@ -90,4 +91,16 @@ type Traffic struct {
 type Drop struct {
 	Why       string `json:"why"` // one word
 	Datagrams uint64 `json:"datagrams"`
+}
+
+// CertificateStatus is a certificate that clients get.
+type CertificateStatus struct {
+	File    string    `json:"file"`
+	Names   []string  `json:"names"` // that clients may ask for
+	Kind    string    `json:"kind"`  // of its key: ECDSA, RSA or Ed25519
+	Issuer  string    `json:"issuer"`
+	Expires time.Time `json:"expires"`
+	Chain   int       `json:"chain"`          // certificates that are sent, this one included
+	Stapled bool      `json:"stapled"`        // an OCSP response is sent as well
+	Until   time.Time `json:"until,omitzero"` // when that is out of date; zero = never, or there is none
 }

@@ -249,5 +249,12 @@ func (f *Front) Fetched(err error) { count(err, &f.counts.Fetched, &f.counts.Unf
 // Fetches reports whether the CAs are to be asked for OCSP responses.
 func (f *Front) Fetches() bool { return f.settings.OCSP.Fetch }
 
+// Soonest returns the certificates in use, those first that expire first.
+func (f *Front) Soonest() []*Certificate {
+	list := f.Certificates()
+	slices.SortStableFunc(list, func(a, b *Certificate) int { return a.leaf().NotAfter.Compare(b.leaf().NotAfter) })
+	return list
+}
+
 // Certificates returns the certificates in use.
 func (f *Front) Certificates() []*Certificate { return slices.Clone(f.state.Load().certs) }

@@ -45,6 +45,26 @@ type Certificate struct {
 // leaf is the certificate itself.
 func (c *Certificate) leaf() *x509.Certificate { return c.list[0] }
 
+// Leaf returns the certificate itself.
+func (c *Certificate) Leaf() *x509.Certificate { return c.leaf() }
+
+// File returns the file of the certificate.
+func (c *Certificate) File() string { return c.cert }
+
+// Names returns what clients may ask for to get it.
+func (c *Certificate) Names() []string {
+	if c.name != "" {
+		return []string{c.name}
+	}
+	return c.leaf().DNSNames
+}
+
+// Kind returns what kind of key it has: ECDSA, RSA or Ed25519.
+func (c *Certificate) Kind() string { return c.leaf().PublicKeyAlgorithm.String() }
+
+// Chain returns how many certificates clients get.
+func (c *Certificate) Chain() int { return len(c.list) }
+
 // read makes a state of the files. What looks as it did when the old one was made of it is taken from there.
 func (f *Front) read(r *reading) (*state, []Event, error) {
 	r.t, r.state = &f.settings, &state{broken: map[string]string{}}

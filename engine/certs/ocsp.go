@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto"
-	"crypto/x509"
 	"encoding/asn1"
 	"errors"
 	"fmt"
@@ -205,9 +204,3 @@ func (c *Certificate) NextFetch(now time.Time, failures int) time.Duration {
 	}
 	return d*9/10 + rand.N(d/5)
 }
-
-// Leaf returns the certificate itself.
-func (c *Certificate) Leaf() *x509.Certificate { return c.leaf() }
-
-// File returns the file of the certificate.
-func (c *Certificate) File() string { return c.cert }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"pen/conf"
 	"pen/engine"
 	"pen/engine/certs"
 )
@@ -216,4 +217,23 @@ func (c *Control) tls(n news) {
 		c.events.add(Event{Time: time.Now(), Service: n.service, Text: text})
 	}
 	c.Log.Log(context.Background(), n.level, n.text, args...)
+}
+
+// Certificates returns the certificates of a service, those first that expire first.
+func (r runtime) Certificates(service string) []conf.CertificateStatus {
+	list := []conf.CertificateStatus{}
+	for _, f := range r.Engine.Fronts() {
+		if f.Service != service {
+			continue
+		}
+		for _, c := range f.Soonest() {
+			s := conf.CertificateStatus{File: c.File(), Names: c.Names(), Kind: c.Kind(), Issuer: c.Leaf().Issuer.String(),
+				Expires: c.Leaf().NotAfter, Chain: c.Chain()}
+			if o := c.Stapled(); o != nil {
+				s.Stapled, s.Until = true, o.Until
+			}
+			list = append(list, s)
+		}
+	}
+	return list
 }

@@ -144,6 +144,7 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 	for i := range s.Reactors {
 		out.reactor(i, &s.Reactors[i])
 	}
+	out.fronts(c.web.control.engine.Fronts())
 	out.number(openConnections, s.Connections)
 	out.number(mostConnections, s.ConnectionsMax)
 	out.number(knownClients, s.Clients)
