@@ -17,6 +17,7 @@ const (
 	turnBudget     = 1 << 20                // bytes that one direction may move in a turn, so that the others get theirs
 	maxPipes       = 64                     // pipes of a reactor at most; a direction without one copies
 	presizedOwners = 1 << 20                // entries of the table of owners at start, where the descriptor limit is higher
+	yieldTime      = 8 * time.Millisecond   // of the loop, between two visits to Go's scheduler
 	restTime       = 100 * time.Millisecond // without accepting, after the system ran out of descriptors or memory
 )
 
@@ -30,6 +31,7 @@ type reactor struct {
 	plan     *plan     // the one in use
 	now      int64     // the clock, read once per turn: nanoseconds since the engine was made
 	wall     time.Time // the same moment
+	yielded  int64     // when it last went through Go's scheduler
 	stopping bool
 	ended    atomic.Bool // the loop is over; written at its end, read by those who would ask
 
@@ -107,6 +109,17 @@ func (r *reactor) run() {
 		r.closeRetired()
 		r.handLogs()
 		r.counters.turns.Observe(r.engine.clock() - r.now)
+		r.yield()
+	}
+}
+
+// yield goes through Go's scheduler now and then. Its monitor takes a goroutine that has not done so for 10 ms for one
+// that hogs its processor: it interrupts it by a signal, or takes the processor away while the loop waits for events,
+// and having done that it looks around every 20 µs for some milliseconds, on the core that we need.
+func (r *reactor) yield() {
+	if r.now-r.yielded >= int64(yieldTime) {
+		r.yielded = r.now
+		runtime.Gosched()
 	}
 }
 

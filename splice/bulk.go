@@ -14,7 +14,7 @@ func (r *Relay) splice(p *Pool, src *Socket, dst End, left int) (n int, s Status
 		r.mode = copying
 		return 0, Again
 	}
-	err := q.fill(src.FD, min(pipeSize, max(left, bulkLeft)))
+	err := q.fill(src.FD, min(max(int(r.reach()), startLimit), max(left, bulkLeft)))
 	if err != nil {
 		p.givePipe(q)
 	}
@@ -56,6 +56,7 @@ func (r *Relay) flushPipe(p *Pool, dst End) (n int, s Status) {
 	}
 	p.givePipe(r.pipe)
 	r.pipe = nil
+	r.limit = min(2*max(r.reach(), startLimit), pipeSize)
 	return n, Again
 }
 

@@ -2,7 +2,7 @@ package splice
 
 // copy is a step through the pool's scratch buffer. Only what the sink did not take gets a buffer of its own.
 func (r *Relay) copy(p *Pool, src, dst End, left int) (n int, s Status) {
-	limit := int(r.reach())
+	limit := min(int(r.reach()), maxLimit)
 	want := min(limit, max(left, minLimit))
 	got, err := src.Read(p.scratch[:want])
 	r.judge(got, want)

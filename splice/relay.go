@@ -4,11 +4,11 @@ import "io"
 
 // How a Relay goes about it, and when that changes:
 //
-//	         2 reads in a row ≥ 128 KB, both ends sockets
+//	         2 reads in a row ≥ 32 KB, both ends sockets
 //	copying ────────────► warm ────────────► splicing ───── refused by the kernel ─────► barred
 //	   ▲  shorter read      │                    │                                    (copies for good)
 //	   └────────────────────┴────────────────────┘
-//	                           a splice moved < 64 KB, no pipe to be had, an end is not a socket
+//	                           a splice moved < 8 KB, no pipe to be had, an end is not a socket
 //
 // The mode decides where the next bytes are read to. Where held bytes are is told by buf and pipe alone, so a mode
 // may change at any time. Order: bytes are read only when nothing is held, so what is in the pipe is older than
@@ -29,9 +29,9 @@ func (m mode) String() string { return modeNames[m] }
 const (
 	startLimit = 64 << 10    // bytes of a new flow's reads
 	minLimit   = 16 << 10    // bytes; what a flow whose sink keeps blocking comes down to
-	maxLimit   = scratchSize // bytes
-	bulkRead   = 128 << 10   // bytes of a read that speak for splicing: below it copying wins
-	bulkLeft   = 64 << 10    // bytes of a splice that speak against it
+	maxLimit   = scratchSize // bytes; of a splice it is pipeSize
+	bulkRead   = 32 << 10    // bytes of a read that speak for splicing: below it copying wins
+	bulkLeft   = 8 << 10     // bytes of a splice that speak against it
 	stepCost   = 1 << 10     // bytes charged to the budget for a step at least, so that a dribbling source is not given a million of them
 )
 
@@ -40,7 +40,8 @@ const (
 //
 // Bytes are copied through the pool's buffer, in reads that grow from 64 KB to 512 KB as long as the source fills
 // them and the sink takes them, and halve down to 16 KB when the sink has no room, so that the remainder of a slow
-// peer stays small. Between two *Socket on Linux a flow that has proved to be bulk is spliced.
+// peer stays small. Between two *Socket on Linux a flow that has proved to be bulk is spliced, in splices of up to
+// 1 MB that grow and shrink likewise.
 //
 // Ends may be replaced by others between two Pumps; a flow does not keep them.
 type Relay struct {

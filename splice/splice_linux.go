@@ -34,19 +34,22 @@ type pipe struct {
 	next *pipe // in the free list
 }
 
-// openPipe returns nil if there is no pipe of full size: out of descriptors, or the user's share of pipe memory is
-// used up (then the kernel makes pipes of two pages, which are worse than copying).
+// openPipe returns nil if there is no pipe of a useful size: out of descriptors, or the user's share of pipe memory is
+// used up (then the kernel makes pipes of two pages, which are worse than copying). A pipe has a slot for each page, and
+// what it takes from a socket fills slots by halves: therefore it is as large as can be.
 func openPipe() *pipe {
 	var fds [2]int
 	if err := unix.Pipe2(fds[:], unix.O_NONBLOCK|unix.O_CLOEXEC); err != nil {
 		return nil
 	}
 	q := &pipe{r: fds[0], w: fds[1]}
-	if size, err := unix.FcntlInt(uintptr(q.w), unix.F_SETPIPE_SZ, pipeSize); err != nil || size < pipeSize {
-		q.close()
-		return nil
+	for size := pipeSize; size >= leastPipe; size /= 2 {
+		if _, err := unix.FcntlInt(uintptr(q.w), unix.F_SETPIPE_SZ, size); err == nil {
+			return q
+		}
 	}
-	return q
+	q.close()
+	return nil
 }
 
 // fill moves up to limit bytes from a socket to the pipe. It returns nil when something was moved, ErrAgain when the

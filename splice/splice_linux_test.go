@@ -213,3 +213,18 @@ func TestUnload(t *testing.T) {
 		mustEqual(t, body, sent[:len(body)])
 	}
 }
+
+// Where the system gives no pipe it is not asked for each read, and asked again later.
+func TestPipeRefused(t *testing.T) {
+	p := newPool(t, 1)
+	p.refused = 2
+	for i, want := range []bool{false, false, true} {
+		q := p.takePipe()
+		if (q != nil) != want {
+			t.Errorf("attempt %d: pipe %v, want %v", i, q != nil, want)
+		}
+		if q != nil {
+			p.givePipe(q)
+		}
+	}
+}
