@@ -34,6 +34,7 @@ type release struct {
 	ldflags string    // that the programs are built with, which is how they know the version
 	time    time.Time // of all files
 	out     string    // where the packages go
+	cache   string    // for the build of the programs, if not Go's own: an empty one shows that nothing depends on it
 	log     io.Writer
 }
 
@@ -42,6 +43,7 @@ func main() {
 	flag.StringVar(&r.version, "version", "", "`version` of pen")
 	flag.StringVar(&r.ldflags, "ldflags", "-s -w", "`flags` for the linker")
 	flag.StringVar(&r.out, "out", "bin/packages", "`directory` for the packages")
+	flag.StringVar(&r.cache, "cache", "", "`directory` in the place of Go's build cache")
 	date := flag.String("date", "", "`time` of all files, like 2006-01-02T15:04:05Z; that of the change log if left out")
 	only := flag.String("only", "", "one `system/processor`, of the four")
 	flag.Parse()

@@ -54,7 +54,11 @@ func (s *stage) build() error {
 		paths = append(paths, "./cmd/"+name)
 	}
 	args := append([]string{"build", "-trimpath", "-buildvcs=false", "-ldflags", s.ldflags, "-o", filepath.Join(s.dir, "bin") + "/"}, paths...)
-	return command([]string{"CGO_ENABLED=0", "GOFLAGS=", "GOOS=" + s.system, "GOARCH=" + s.arch}, "go", args...)
+	env := []string{"CGO_ENABLED=0", "GOFLAGS=", "GOOS=" + s.system, "GOARCH=" + s.arch}
+	if s.cache != "" {
+		env = append(env, "GOCACHE="+s.cache)
+	}
+	return command(env, "go", args...)
 }
 
 // writeMade writes a file that rows of the kind made take up.
