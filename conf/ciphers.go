@@ -52,6 +52,14 @@ var nothing = strings.Fields(`3DES ADH AECDH ARIA ARIA128 ARIA256 ARIAGCM AESCCM
 	kGOST kPSK kRSAPSK kSRP ECDH aECDH TLSv1 TLSv1.0 TLSv1.1
 	TLS_AES_128_GCM_SHA256 TLS_AES_256_GCM_SHA384 TLS_CHACHA20_POLY1305_SHA256`)
 
+// CipherName returns what OpenSSL calls a cipher suite of TLS 1.2, "" if it is none of those that there are.
+func CipherName(id uint16) string {
+	if i := slices.IndexFunc(ciphers, func(c cipher) bool { return c.id == id }); i >= 0 {
+		return ciphers[i].name
+	}
+	return ""
+}
+
 // ParseCiphers returns the numbers of the cipher suites that a list means.
 func ParseCiphers(list string) ([]uint16, error) {
 	on, dead := make([]bool, len(ciphers)), make([]bool, len(ciphers))

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 
 	"github.com/pires/go-proxyproto"
+	"github.com/pires/go-proxyproto/tlvparse"
 	"golang.org/x/sys/unix"
 
 	"pen/conf"
@@ -117,8 +118,13 @@ func (r *reactor) takeProxy(s *session) greeting {
 
 // sendProxy puts the header that the server wants in front of the client's bytes. There is room for it in a new socket.
 func (r *reactor) sendProxy(s *session) error {
-	from := netip.AddrPortFrom(s.client, s.port)
-	b, err := proxyHeader(s.server.proxy, from, s.destination(), false)
+	h := newProxyHeader(s.server.proxy, netip.AddrPortFrom(s.client, s.port), s.destination(), false)
+	if facts, ok := s.tlsFacts(); ok && s.server.proxy == conf.ProxyV2 {
+		if err := addFacts(h, facts); err != nil {
+			return err
+		}
+	}
+	b, err := h.Format()
 	if err != nil {
 		return err
 	}
@@ -140,15 +146,41 @@ func (s *session) destination() netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-// proxyHeader returns a header for a client, which may have no internet address.
-func proxyHeader(version conf.ProxyVersion, from, to netip.AddrPort, datagrams bool) ([]byte, error) {
-	h := &proxyproto.Header{Version: byte(version), Command: proxyproto.PROXY, TransportProtocol: proxyproto.UNSPEC}
-	if from.IsValid() && to.IsValid() {
-		var source, destination net.Addr = net.TCPAddrFromAddrPort(from), net.TCPAddrFromAddrPort(to)
-		if datagrams {
-			source, destination = net.UDPAddrFromAddrPort(from), net.UDPAddrFromAddrPort(to)
-		}
-		h = proxyproto.HeaderProxyFromAddrs(byte(version), source, destination)
+// newProxyHeader makes a header for a client, which may have no internet address.
+func newProxyHeader(version conf.ProxyVersion, from, to netip.AddrPort, datagrams bool) *proxyproto.Header {
+	if !from.IsValid() || !to.IsValid() {
+		return &proxyproto.Header{Version: byte(version), Command: proxyproto.PROXY, TransportProtocol: proxyproto.UNSPEC}
 	}
-	return h.Format()
+	if datagrams {
+		return proxyproto.HeaderProxyFromAddrs(byte(version), net.UDPAddrFromAddrPort(from), net.UDPAddrFromAddrPort(to))
+	}
+	return proxyproto.HeaderProxyFromAddrs(byte(version), net.TCPAddrFromAddrPort(from), net.TCPAddrFromAddrPort(to))
+}
+
+// addFacts adds what the client has agreed on with us by TLS (sections 2.2.2, 2.2.3 and 2.2.6 of the specification).
+func addFacts(h *proxyproto.Header, f tlsFacts) error {
+	text := func(list *[]proxyproto.TLV, kind proxyproto.PP2Type, value string) {
+		if value != "" {
+			*list = append(*list, proxyproto.TLV{Type: kind, Value: []byte(value)})
+		}
+	}
+	secure := tlvparse.PP2SSL{Client: tlvparse.PP2_BITFIELD_CLIENT_SSL, Verify: 1}
+	if f.verified {
+		secure.Verify = 0
+		secure.Client |= tlvparse.PP2_BITFIELD_CLIENT_CERT_SESS
+		if !f.resumed {
+			secure.Client |= tlvparse.PP2_BITFIELD_CLIENT_CERT_CONN
+		}
+	}
+	text(&secure.TLV, proxyproto.PP2_SUBTYPE_SSL_VERSION, f.version)
+	text(&secure.TLV, proxyproto.PP2_SUBTYPE_SSL_CIPHER, f.cipher)
+	text(&secure.TLV, proxyproto.PP2_SUBTYPE_SSL_CN, f.client)
+	encoded, err := secure.Marshal()
+	if err != nil {
+		return err
+	}
+	var list []proxyproto.TLV
+	text(&list, proxyproto.PP2_TYPE_ALPN, f.protocol)
+	text(&list, proxyproto.PP2_TYPE_AUTHORITY, f.name)
+	return h.SetTLVs(append(list, encoded))
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"bufio"
 	"bytes"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/pires/go-proxyproto"
+	"github.com/pires/go-proxyproto/tlvparse"
 
 	"pen/conf"
 )
@@ -19,7 +21,7 @@ import (
 // header makes a PROXY header for a client and whom it has connected to.
 func header(t testing.TB, version conf.ProxyVersion, from, to string) string {
 	t.Helper()
-	b, err := proxyHeader(version, netip.MustParseAddrPort(from), netip.MustParseAddrPort(to), false)
+	b, err := newProxyHeader(version, netip.MustParseAddrPort(from), netip.MustParseAddrPort(to), false).Format()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +60,7 @@ func TestProxySize(t *testing.T) {
 	}
 }
 
-func TestProxyHeader(t *testing.T) {
+func TestNewProxyHeader(t *testing.T) {
 	tests := []struct {
 		name     string
 		version  conf.ProxyVersion
@@ -75,9 +77,40 @@ func TestProxyHeader(t *testing.T) {
 	for _, tt := range tests {
 		from, _ := netip.ParseAddrPort(tt.from)
 		to, _ := netip.ParseAddrPort(tt.to)
-		if got, err := proxyHeader(tt.version, from, to, false); err != nil || string(got) != tt.want {
+		if got, err := newProxyHeader(tt.version, from, to, false).Format(); err != nil || string(got) != tt.want {
 			t.Errorf("%s: got %q, %v, want %q", tt.name, got, err, tt.want)
 		}
+	}
+}
+
+func TestAddFacts(t *testing.T) {
+	h := newProxyHeader(conf.ProxyV2, netip.MustParseAddrPort("192.0.2.1:1000"), netip.MustParseAddrPort("192.0.2.2:80"), false)
+	if err := addFacts(h, tlsFacts{version: "TLSv1.3", cipher: "TLS_AES_128_GCM_SHA256", protocol: "h2", name: "www.example", client: "joe", verified: true}); err != nil {
+		t.Fatal(err)
+	}
+	b, err := h.Format()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := proxyproto.Read(bufio.NewReader(bytes.NewReader(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := again.TLVs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, v := range list[:len(list)-1] {
+		got = append(got, fmt.Sprintf("%#x=%s", byte(v.Type), v.Value))
+	}
+	secure, ok := tlvparse.FindSSL(list)
+	version, _ := secure.SSLVersion()
+	cipher, _ := secure.SSLCipher()
+	name, _ := secure.ClientCN()
+	got = append(got, fmt.Sprint(ok, secure.Verified(), secure.ClientCertConn()), version, cipher, name)
+	if g, want := strings.Join(got, " "), "0x1=h2 0x2=www.example true true true TLSv1.3 TLS_AES_128_GCM_SHA256 joe"; g != want {
+		t.Errorf("got %s, want %s", g, want)
 	}
 }
 
@@ -229,7 +262,7 @@ func FuzzProxy(f *testing.F) {
 		if err != nil || local || !from.IsValid() {
 			return
 		}
-		again, err := proxyHeader(conf.ProxyV2, from, to, false)
+		again, err := newProxyHeader(conf.ProxyV2, from, to, false).Format()
 		if err != nil {
 			t.Fatalf("%q: %v", b, err)
 		}
@@ -243,4 +276,34 @@ func FuzzProxy(f *testing.F) {
 // sameEnd compares two addresses; one of IPv4 may be written as one of IPv6.
 func sameEnd(a, b netip.AddrPort) bool {
 	return a.Port() == b.Port() && a.Addr().Unmap() == b.Addr().Unmap()
+}
+
+// A client that a proxy speaks for and that speaks TLS with us: the server hears of both.
+func TestProxyAndTLS(t *testing.T) {
+	facts := backend(t, func(c *net.TCPConn) {
+		b := bufio.NewReader(c)
+		h, err := proxyproto.Read(b)
+		if err != nil {
+			fmt.Fprintf(c, "%v\n", err)
+			return
+		}
+		list, _ := h.TLVs()
+		secure, _ := tlvparse.FindSSL(list)
+		version, _ := secure.SSLVersion()
+		line, _ := b.ReadString('\n')
+		fmt.Fprintf(c, "%v %s %s %s", h.SourceAddr, list[0].Value, version, line)
+	})
+	facts.Proxy = conf.ProxyV2
+	e, a := startTLS(t, ecdsaKey, func(_ *conf.Settings, v *conf.Service) {
+		v.Proxy.Accept = true
+		v.Servers = []conf.Server{facts}
+	})
+	plain := dial(t, e)
+	io.WriteString(plain, header(t, conf.ProxyV1, "192.0.2.1:1000", "192.0.2.2:443"))
+	c := tls.Client(plain, a.client())
+	io.WriteString(c, "hello\n")
+	got, err := bufio.NewReader(c).ReadString('\n')
+	if want := "192.0.2.1:1000 pen.test TLSv1.3 hello\n"; got != want {
+		t.Errorf("got %q, %v, want %q", got, err, want)
+	}
 }

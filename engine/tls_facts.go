@@ -1,15 +1,17 @@
 package engine
 
 import (
+	"cmp"
 	"crypto/tls"
 
+	"pen/conf"
 	"pen/engine/tlsio"
 )
 
 // tlsFacts are what logs, servers and metrics are told of a TLS connection.
 type tlsFacts struct {
 	version  string // as OpenSSL writes it: "TLSv1.3"
-	cipher   string
+	cipher   string // as OpenSSL writes it
 	protocol string // by ALPN; "" = none
 	name     string // that the client asked for (SNI); "" = none
 	client   string // common name of the client's certificate
@@ -33,7 +35,7 @@ func (s *session) tlsFacts() (tlsFacts, bool) {
 func factsOf(e *tlsio.End) tlsFacts {
 	s, _ := e.State()
 	f := tlsFacts{
-		version: TLSVersions[versionIndex(s.Version)], cipher: tls.CipherSuiteName(s.CipherSuite),
+		version: TLSVersions[versionIndex(s.Version)], cipher: cmp.Or(conf.CipherName(s.CipherSuite), tls.CipherSuiteName(s.CipherSuite)),
 		protocol: s.NegotiatedProtocol, name: s.ServerName, resumed: s.DidResume,
 	}
 	if len(s.PeerCertificates) > 0 {

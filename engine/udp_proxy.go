@@ -80,7 +80,7 @@ func (r *reactor) introduceFlow(f *flow) {
 			to = netip.AddrPortFrom(netip.AddrFrom16(f.key.local).Unmap(), to.Port())
 		}
 	}
-	header, err := proxyHeader(conf.ProxyV2, f.proxy.client, to, true)
+	header, err := newProxyHeader(conf.ProxyV2, f.proxy.client, to, true).Format()
 	if err != nil {
 		panic(err) // of addresses that are valid it can always be made
 	}

@@ -15,7 +15,7 @@ import (
 // spoken makes a datagram of a proxy that speaks for a client.
 func spoken(t testing.TB, client, text string) string {
 	t.Helper()
-	b, err := proxyHeader(conf.ProxyV2, netip.MustParseAddrPort(client), netip.MustParseAddrPort("192.0.2.2:53"), true)
+	b, err := newProxyHeader(conf.ProxyV2, netip.MustParseAddrPort(client), netip.MustParseAddrPort("192.0.2.2:53"), true).Format()
 	if err != nil {
 		t.Fatal(err)
 	}
