@@ -43,9 +43,10 @@ type line struct {
 	progress Progress
 	err      error // of the handshake, or of the stream
 	over     bool
-	deaf     bool // it reads nothing after the handshake
-	hungup   bool // its end of the stream was passed on
-	leave    bool // it says goodbye when the handshake is done
+	deaf     bool   // it reads nothing after the handshake
+	hungup   bool   // its end of the stream was passed on
+	leave    bool   // it says goodbye when the handshake is done
+	swallow  func() // called after each read, if it throws away what it reads instead of sending it back
 }
 
 func newHost(t testing.TB) *host {
@@ -192,6 +193,15 @@ func (h *host) step(l *line) int16 {
 	if l.deaf {
 		return 0
 	}
+	if l.swallow != nil {
+		_, err := l.end.Read(make([]byte, 64<<10))
+		l.swallow()
+		if err != nil && err != splice.ErrAgain {
+			l.err, l.over = err, true
+			unix.Shutdown(int(l.socket.FD), unix.SHUT_RDWR)
+		}
+		return unix.POLLIN
+	}
 	if l.hungup { // say the rest, listen for the end
 		var buf [1 << 10]byte
 		_, err := l.end.Read(buf[:])
@@ -212,6 +222,7 @@ func (h *host) step(l *line) int16 {
 	case splice.SourceFailed, splice.SinkFailed:
 		_, l.err = l.end.Read(make([]byte, 1))
 		l.over = true
+		unix.Shutdown(int(l.socket.FD), unix.SHUT_WR)
 	}
 	return h.wants(l)
 }

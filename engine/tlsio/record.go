@@ -22,6 +22,9 @@ func (e *End) Read(p []byte) (n int, err error) {
 		e.plain.Drop(e.pool.buffers, n)
 		return n, nil
 	}
+	if e.final != nil {
+		return 0, e.final
+	}
 	e.empty = false
 	e.want = max(len(p), headerSize+maxRecord)
 	if rawInput == 0 {
@@ -32,10 +35,28 @@ func (e *End) Read(p []byte) (n int, err error) {
 		e.reclaim(false)
 	}
 	e.flush() // what it has to say to the peer: an answer to a key update, an alert. Where that fails, writing will too.
-	if len(e.kept.Bytes()) > maxKept {
-		return n, errFlood
+	err = e.verdict(err)
+	if len(e.plain.Bytes()) > 0 {
+		return n, nil
 	}
-	return n, e.readError(err)
+	return n, err
+}
+
+// verdict is what a Read of the tls.Conn means to the reader. What is final is kept: the tls.Conn is not asked again.
+func (e *End) verdict(err error) error {
+	switch {
+	case len(e.kept.Bytes()) > maxKept:
+		e.final = errFlood
+	case err == nil:
+		return nil
+	case err == errEmpty:
+		return splice.ErrAgain
+	case err == io.EOF && e.fin:
+		e.final = io.ErrUnexpectedEOF
+	default:
+		e.final = err
+	}
+	return e.final
 }
 
 // readRecords reads from the socket once, about as much as p has room for, and decrypts the records that are whole then. A
@@ -53,7 +74,7 @@ func (e *End) readRecords(p []byte) (n int, err error) {
 			m, err = e.decrypt(p[n:])
 			n += m
 			if len(e.plain.Bytes()) > 0 {
-				return n, nil // an error that is final comes again
+				return n, err
 			}
 		}
 		switch {
@@ -87,20 +108,7 @@ func (e *End) readOn(p []byte) (n int, err error) {
 		m, err = e.decrypt(p[n:])
 		n += m
 	}
-	if len(e.plain.Bytes()) > 0 {
-		err = nil
-	}
 	return n, err
-}
-
-func (e *End) readError(err error) error {
-	switch {
-	case err == errEmpty:
-		return splice.ErrAgain
-	case err == io.EOF && e.fin:
-		return io.ErrUnexpectedEOF
-	}
-	return err
 }
 
 // Fill makes sure that there is something to read, and keeps it. The errors are those of Read.

@@ -76,6 +76,7 @@ type End struct {
 	plain splice.Tail // decrypted bytes that the reader had no room for
 	kept  splice.Tail // records that the socket had no room for
 
+	final  error // that every Read comes back with from now on
 	ended  error // how the socket's stream ended; nil = it has not
 	broken error // why the socket takes nothing any more
 	want   int   // bytes that may be read from the socket at once
@@ -118,7 +119,9 @@ func (e *End) Close(*splice.Pool) {
 	e.dead = true
 	if s := e.shake; s != nil {
 		e.shake = nil
+		e.lend() // it goes on, if only to fail
 		s.abort()
+		e.reclaim(false)
 	}
 	e.pool.out = e.pool.out[:0]
 	e.raw.Close(e.pool.buffers)
