@@ -2,10 +2,7 @@
 
 package main
 
-import (
-	"slices"
-	"strings"
-)
+import "slices"
 
 // Test is a row of the table: what the origin does, what the clients do, and what is counted.
 type Test struct {
@@ -154,12 +151,6 @@ func (t Test) subject() string {
 
 // secure tells if clients speak TLS to the proxy.
 func (t Test) secure() bool { return t.Client.Key != noKey }
-
-// kind is the first part of the name, without its size.
-func (t Test) kind() string {
-	kind, _, _ := strings.Cut(t.Name, "-")
-	return kind
-}
 
 // Unit says how the samples of a test are read: the metrics to show, the judged ones first.
 type Unit struct {
