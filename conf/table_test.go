@@ -47,13 +47,15 @@ func TestHelpIsOneSentence(t *testing.T) {
 	}
 }
 
+// pens are the commands that the C pen knows.
+const pens = `abort_on_error acl ascii blacklist block client_acl clients_max close conn_max connection control control_acl
+	debug delayed_forward dsr_if dummy epoll exit hash http idle_timeout idlers include keepalive kqueue listen log mode
+	peek pending_max pid poll prio recent roundrobin select server servers socket source ssl_ciphers
+	ssl_client_renegotiation_interval ssl_ocsp_response ssl_option ssl_sni_path status stubborn tarpit_acl
+	tcp_fastclose tcp_nodelay timeout tracking transparent web_stats weight write`
+
 // TestEveryCommandOfPen checks that nothing that the C pen knows is missing, nor a form with no.
 func TestEveryCommandOfPen(t *testing.T) {
-	const pens = `abort_on_error acl ascii blacklist block client_acl clients_max close conn_max connection control control_acl
-		debug delayed_forward dsr_if dummy epoll exit hash http idle_timeout idlers include keepalive kqueue listen log mode
-		peek pending_max pid poll prio recent roundrobin select server servers socket source ssl_ciphers
-		ssl_client_renegotiation_interval ssl_ocsp_response ssl_option ssl_sni_path status stubborn tarpit_acl
-		tcp_fastclose tcp_nodelay timeout tracking transparent web_stats weight write`
 	for name := range strings.FieldsSeq(pens) {
 		if Lookup(name) == nil {
 			t.Errorf("%s is missing", name)

@@ -24,7 +24,7 @@ import (
 // examples is what has been shown so far.
 type examples struct {
 	t        *testing.T
-	options  map[string]bool // letters and long names
+	options  map[string]bool // -X and --NAME
 	commands map[string]bool
 }
 
@@ -43,8 +43,13 @@ func TestExamples(t *testing.T) {
 	}
 	e.trySample()
 	for _, o := range slices.Concat(optionGroups[:usageGroups]...) {
-		if !e.options[o.letter] && !e.options[o.name] && !strings.Contains(o.help+o.later(), "not available yet") {
-			t.Errorf("no example shows the option %s; add one to conf/man/pen.1", o.usage())
+		if strings.Contains(o.help+o.later(), "not available yet") {
+			continue
+		}
+		for _, form := range []string{"-" + o.letter, "--" + o.name} {
+			if form != "-" && !e.options[form] {
+				t.Errorf("no example shows the option %s of %s; add one to conf/man/pen.1", form, o.usage())
+			}
 		}
 	}
 	without := map[string]bool{"block": true, "delayed_forward": true, "tcp_nodelay": true, "epoll": true, "kqueue": true, "select": true}
@@ -195,8 +200,11 @@ func (e *examples) pen(where string, args []string) {
 	c := &commandLine{draft: conf.NewDraft(conf.Default(), conf.Offline{}), replies: io.Discard, notes: io.Discard}
 	for _, o := range options {
 		for _, arg := range args {
-			if arg == "--"+o.name || o.letter != "" && regexp.MustCompile(`^-[a-zA-Z]*`+o.letter).MatchString(arg) {
-				e.options[o.letter], e.options[o.name] = true, true
+			if name, _, _ := strings.Cut(arg, "="); name == "--"+o.name {
+				e.options[name] = true
+			}
+			if o.letter != "" && regexp.MustCompile(`^-[a-zA-Z]*`+o.letter).MatchString(arg) {
+				e.options["-"+o.letter] = true
 			}
 			if (arg == "-O" || arg == "-o") && o.letter == "O" {
 				for i := range args[:len(args)-1] {
