@@ -18,6 +18,7 @@ func (r *Report) page(w io.Writer, plots []string) {
 		name = filepath.Base(name)
 		fmt.Fprintf(w, "![%s](%s)\n\n", strings.TrimSuffix(name, ".svg"), name)
 	}
+	r.printUncounted(w)
 	fmt.Fprint(w, "## All figures\n\nMedians over the rounds; ratios are paired by rounds: median [least greatest].\n")
 	for _, t := range r.plan.tests {
 		fenced(w, func() { r.printTest(w, t) })

@@ -206,12 +206,23 @@ func (r *Report) print(w io.Writer) {
 			fmt.Fprintf(w, "  %s: %s\n", p.Name, v)
 		}
 	}
+	r.printUncounted(w)
 	for _, t := range r.plan.tests {
 		r.printTest(w, t)
 	}
 	r.Soak.print(w)
 	r.printCollections(w)
 	r.printTargets(w)
+}
+
+// printUncounted tells why there are no figures of system calls, if there are none.
+func (r *Report) printUncounted(w io.Writer) {
+	for _, s := range r.Samples {
+		if s.Calls.Why != "" {
+			fmt.Fprintf(w, "  system calls were not counted: %s\n", s.Calls.Why)
+			return
+		}
+	}
 }
 
 func (r *Report) printTest(w io.Writer, t Test) {
@@ -244,7 +255,7 @@ func (r *Report) printTest(w io.Writer, t Test) {
 	table.Flush()
 	r.printJudgement(w, t)
 	if n, all := r.disturbed(t); n > 0 {
-		fmt.Fprintf(w, "  disturbed: in %d of %d samples something else took more than %d %% of a core\n", n, all, calmShare)
+		fmt.Fprintf(w, "  disturbed: in %d of %d samples something else took more than %d %% of a core, and the proxy waited\n", n, all, calmShare)
 	}
 	r.printFailures(w, t)
 }
@@ -272,13 +283,18 @@ func (r *Report) printCollections(w io.Writer) {
 	table.Flush()
 }
 
-// calmShare is the percentage of one core that what else runs on the machine may take: from there on it shows.
-const calmShare = 10
+// What else runs on the machine may take so much of one core, or make the proxy wait so much of the time for its own,
+// before it shows. (Programs with several threads make each other wait, so waiting alone does not tell.)
+const (
+	calmShare = 10 // per cent
+	calmWait  = 5  // per cent
+)
 
 // calm tells if a sample had the machine for itself. Memory does not care.
 func (t Test) calm(s Sample) bool {
 	share, _ := otherBusy.Of(s)
-	return share <= calmShare || t.Client.Does == hold
+	wait, _ := div(100*s.ProxyWait.Seconds(), s.Elapsed.Seconds())
+	return share <= calmShare || wait <= calmWait || t.Client.Does == hold
 }
 
 // disturbed counts the samples that had not.

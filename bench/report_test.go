@@ -28,8 +28,10 @@ func aReport() *Report {
 
 func TestPrint(t *testing.T) {
 	var b bytes.Buffer
-	aReport().print(&b)
-	for _, want := range []string{"Some CPU", "nginx/1.22", "keepalive-64: small", "2.00 [2.00 2.00]", "0.50 [0.50 0.50]",
+	r := aReport()
+	r.Samples[1].Calls.Why = "not permitted"
+	r.print(&b)
+	for _, want := range []string{"not counted: not permitted", "Some CPU", "nginx/1.22", "keepalive-64: small", "2.00 [2.00 2.00]", "0.50 [0.50 0.50]",
 		"req/s: pen 2.00 × the best rival, nginx", "CPU µs/req: pen 0.50 × the best rival, nginx",
 		"nginx, round 2: FAILED: gone"} {
 		if !strings.Contains(b.String(), want) {
@@ -44,8 +46,9 @@ func TestDisturbed(t *testing.T) {
 	if n, _ := r.disturbed(test); n != 0 {
 		t.Errorf("%d disturbed samples, want none", n)
 	}
-	r.Samples[1].OtherCPU = r.Samples[1].Elapsed / 2  // pen
-	r.Samples[2].OtherCPU = r.Samples[2].Elapsed / 50 // nginx
+	for i, tt := range []struct{ other, wait time.Duration }{{1, 0}, {2, 2}, {0, 2}} { // no proxy, pen, nginx
+		r.Samples[i].OtherCPU, r.Samples[i].ProxyWait = tt.other*r.Samples[i].Elapsed/4, tt.wait*r.Samples[i].Elapsed/4
+	}
 	if n, all := r.disturbed(test); n != 1 || all != 4 {
 		t.Errorf("%d of %d samples disturbed, want 1 of 4", n, all)
 	}
