@@ -18,9 +18,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// connect opens a connection to pen. An address is a port of 127.0.0.1, host:port or a path; from is the client's own
+// connect opens a connection to pen. An address is a port of 127.0.0.1, host:port or a path,
+// with tls: or tls1.2: in front if the connection is to be encrypted; from is the client's own
 // address, with or without a port, or empty.
 func connect(addr, from string) (net.Conn, error) {
+	if version, rest, ok := encrypted(addr); ok {
+		c, err := connect(rest, from)
+		if err != nil {
+			return nil, err
+		}
+		return encrypt(c, version)
+	}
 	d := net.Dialer{Timeout: patience}
 	if strings.Contains(addr, "/") {
 		return d.Dial("unix", addr)

@@ -101,6 +101,9 @@ func commands() map[string]command {
 		"supervise": supervise,
 		"told":      told,
 
+		// tls_test.go
+		"certificate": certificate,
+
 		// terminal_test.go
 		"terminal": startTerminal,
 		"screen":   screen,

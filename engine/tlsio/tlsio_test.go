@@ -538,3 +538,43 @@ func BenchmarkCarry(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkHandshake is both ends of a handshake.
+func BenchmarkHandshake(b *testing.B) {
+	for _, resumed := range []bool{false, true} {
+		b.Run(fmt.Sprintf("resumed=%v", resumed), func(b *testing.B) {
+			h := newHost(b)
+			server, client := serverConfig(ecdsaCert()), clientConfig()
+			client.CurvePreferences, client.InsecureSkipVerify = []tls.CurveID{tls.X25519}, true
+			if resumed {
+				client.ClientSessionCache = tls.NewLRUClientSessionCache(1)
+			}
+			fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer unix.Close(fds[0])
+			defer unix.Close(fds[1])
+			for _, fd := range fds {
+				unix.SetNonblock(fd, true)
+			}
+			buf := make([]byte, 4096)
+			b.ReportAllocs()
+			for b.Loop() {
+				x, y := splice.Socket{FD: int32(fds[0])}, splice.Socket{FD: int32(fds[1])}
+				c, s := h.pool.Client(&x, client), h.pool.Server(&y, server)
+				for c.Waits() < Done || s.Waits() < Done {
+					if _, err := c.Handshake(); err != nil {
+						b.Fatal(err)
+					}
+					if _, err := s.Handshake(); err != nil {
+						b.Fatal(err)
+					}
+				}
+				c.Read(buf) // the ticket
+				c.Close(h.buffers)
+				s.Close(h.buffers)
+			}
+		})
+	}
+}
