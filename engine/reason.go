@@ -39,8 +39,8 @@ func (s *session) because(w reason) {
 	}
 }
 
-// either returns the first reason for the client's side and the second for the server's.
-func either(x side, client, server reason) reason {
+// either returns the first value for the client's side and the second for the server's.
+func either[T any](x side, client, server T) T {
 	if x == down {
 		return client
 	}

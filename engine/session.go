@@ -453,6 +453,7 @@ func (r *reactor) pumpTo(s *session, to side) {
 		s.because(either(from, reasonClient, reasonServer))
 		r.endOfStream(s, to)
 	case splice.SourceFailed:
+		r.explain(s, from)
 		r.early(s, from)
 		s.because(either(from, reasonClientReset, reasonServerReset))
 		r.lose(s, from)

@@ -184,6 +184,15 @@ func (r *reactor) flushEnds(s *session) {
 	}
 }
 
+// explain reports why TLS with a side has broken off, if it has.
+func (r *reactor) explain(s *session, x side) {
+	e := s.tls(x)
+	if e == nil || e.Err() == nil || !r.debugging(1) {
+		return
+	}
+	r.engine.report(1, "TLS with %s: %v", either(x, "client "+clientName(s.client), "server "+s.server.addr.text), e.Err())
+}
+
 // saysSomething tells if there is a byte of the client to be read, or its end. Without TLS it need not be asked: then
 // something has come.
 func (r *reactor) saysSomething(s *session) bool {

@@ -25,6 +25,11 @@ func (t *terminal) tmux(args ...string) (string, error) {
 // end ends the program. It may have ended already, and tmux with it.
 func (t *terminal) end() { t.tmux("kill-server") }
 
+func exists(file string) bool {
+	_, err := os.Stat(file)
+	return err == nil
+}
+
 // terminal NAME COMMAND... runs a program in a terminal of 130 columns and 24 lines.
 func startTerminal(sc *scenario, args []string) (string, error) {
 	if len(args) < 2 {
@@ -32,7 +37,9 @@ func startTerminal(sc *scenario, args []string) (string, error) {
 	}
 	t := &terminal{filepath.Join(sc.ts.Getenv("WORK"), "tmux-"+args[0])}
 	sc.terminals[args[0]] = t
-	args[1] = filepath.Join(sc.dir, args[1])
+	if ours := filepath.Join(sc.dir, args[1]); exists(ours) {
+		args[1] = ours
+	}
 	_, err := t.tmux(append([]string{"new-session", "-d", "-x", "130", "-y", "24"}, args[1:]...)...)
 	return "", err
 }

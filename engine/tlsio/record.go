@@ -3,6 +3,7 @@ package tlsio
 import (
 	"errors"
 	"io"
+	"strings"
 
 	"pen/splice"
 )
@@ -12,7 +13,10 @@ import (
 // asks and does not read.
 const maxKept = 2 * writeSize
 
-var errFlood = errors.New("tls: the peer asks for key updates and does not read the answers")
+var (
+	errFlood       = errors.New("tls: the peer asks for key updates and does not read the answers")
+	errRenegotiate = errors.New("tls: the client asks for a renegotiation, which is refused")
+)
 
 // Read is part of splice.End. A stream that ends without a close_notify was cut off, by the peer or by somebody on the way:
 // that is io.ErrUnexpectedEOF.
@@ -53,6 +57,8 @@ func (e *End) verdict(err error) error {
 		return splice.ErrAgain
 	case err == io.EOF && e.fin:
 		e.final = io.ErrUnexpectedEOF
+	case !e.client && strings.Contains(err.Error(), "*tls.clientHelloMsg"): // where none is expected
+		e.final = errRenegotiate
 	default:
 		e.final = err
 	}
@@ -110,6 +116,9 @@ func (e *End) readOn(p []byte) (n int, err error) {
 	}
 	return n, err
 }
+
+// Err is how the stream to be read has ended, nil if it goes on.
+func (e *End) Err() error { return e.final }
 
 // Fill makes sure that there is something to read, and keeps it. The errors are those of Read.
 func (e *End) Fill() error {
