@@ -147,7 +147,7 @@ func (a *ca) putPair(t testing.TB, file, name, kind string) *x509.Certificate {
 
 // handshake has a client with a configuration of its own meet a Front.
 func handshake(f *Front, client *tls.Config) (server, peer tls.ConnectionState, err error) {
-	a, b := net.Pipe()
+	a, b := connected()
 	defer a.Close()
 	defer b.Close()
 	s := tls.Server(a, f.Config())
@@ -164,10 +164,32 @@ func handshake(f *Front, client *tls.Config) (server, peer tls.ConnectionState, 
 	}()
 	c := tls.Client(b, client)
 	_, err = c.Read(make([]byte, 1)) // the server's word on the certificate of the client comes after the handshake
-	if err2 := <-failed; err2 != nil {
-		err = err2
+	if err != nil {
+		b.Close() // the server may be about to say something
+	}
+	if refusal := <-failed; refusal != nil {
+		err = refusal
 	}
 	return s.ConnectionState(), c.ConnectionState(), err
+}
+
+// connected returns both ends of a connection, which has room for what either says while nobody reads.
+func connected() (a, b net.Conn) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	defer l.Close()
+	if b, err = net.Dial("tcp", l.Addr().String()); err != nil {
+		panic(err)
+	}
+	if a, err = l.Accept(); err != nil {
+		panic(err)
+	}
+	patient := time.Now().Add(time.Minute)
+	a.SetDeadline(patient)
+	b.SetDeadline(patient)
+	return a, b
 }
 
 func newFront(t testing.TB, s conf.TLS) *Front {
