@@ -19,8 +19,8 @@ import (
 )
 
 // Probes. One goroutine, the prober's, owns the state of all servers that are probed and a heap of when each is due;
-// a probe that is due runs in a goroutine of its own, which lives for as long as the probe and sends one result. There is
-// one timer, at most one probe per server, and at most maxProbes in all. What changes is sent to the control goroutine,
+// a probe that is due runs in a goroutine of its own, which lives for as long as the probe and sends one result, unless it
+// does no more than connect (probe_knock.go). There is one timer, at most one probe per server, and at most maxProbes in all. What changes is sent to the control goroutine,
 // which tells the engine; clients never wait for a probe.
 
 // probeFunc asks a server once. nil means that it works. The time for it is that of ctx.
@@ -71,6 +71,7 @@ type prober struct {
 	// The rest belongs to the goroutine.
 	servers map[int32]*probed
 	due     dueHeap
+	knocks  *knocks // nil = all probes have a goroutine
 	running int
 	pending []change
 }
@@ -101,7 +102,7 @@ func newProber(troubles <-chan engine.Trouble) *prober {
 	return &prober{
 		ask: probeKinds, askAgent: askAgent, troubles: troubles,
 		changes: make(chan []change), wake: make(chan struct{}, 1), results: make(chan result, maxProbes),
-		reports: map[int32]*ProbeReport{}, servers: map[int32]*probed{}, stop: func() {},
+		reports: map[int32]*ProbeReport{}, servers: map[int32]*probed{}, stop: func() {}, knocks: newKnocks(),
 	}
 }
 
@@ -130,8 +131,12 @@ func (p *prober) begin() {
 func (p *prober) run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	if p.knocks != nil {
+		defer p.knocks.Close()
+	}
 	for {
 		p.start(ctx)
+		p.listen()
 		timer.Reset(p.wait())
 		var out chan<- []change
 		if len(p.pending) > 0 {
@@ -158,10 +163,11 @@ func (p *prober) run(ctx context.Context) {
 
 // wait is how long until a probe is due.
 func (p *prober) wait() time.Duration {
+	look := p.nextLook()
 	if len(p.due) == 0 || p.running == maxProbes {
-		return time.Hour // something else will happen first
+		return look // something else will happen first, if nobody is looked for
 	}
-	return time.Until(p.due[0].due)
+	return min(look, time.Until(p.due[0].due))
 }
 
 // beat is the time within which probes that are due are sent together: to wake up for each costs more than the probe.
@@ -178,7 +184,11 @@ func (p *prober) start(ctx context.Context) {
 			s.due = now
 		}
 		s.due = s.due.Add(spread(s.probe.Interval))
-		go p.probe(ctx, s, s.subject)
+		if to, ok := p.knocksOn(s.subject); ok {
+			p.knock(s, to)
+		} else {
+			go p.probe(ctx, s, s.subject)
+		}
 	}
 }
 
@@ -187,7 +197,7 @@ func spread(d time.Duration) time.Duration {
 	return time.Duration(float64(d) * (1 - jitter + 2*jitter*rand.Float64()))
 }
 
-// probe asks one server. It is the only function here that runs in a goroutine of its own.
+// probe asks one server. It runs in a goroutine of its own.
 func (p *prober) probe(ctx context.Context, s *probed, t *subject) {
 	r := result{probed: s, asked: t}
 	timed := func(ask func(context.Context)) {

@@ -5,7 +5,7 @@ import (
 	"net"
 )
 
-// probeTCP connects. The connection is reset, which leaves nothing behind on either side: thousands of probes a second
+// probeTCP connects: by a knock where that can do it (probe_knock.go), else by this. The connection is reset, which leaves nothing behind on either side: thousands of probes a second
 // would else leave as many ports in TIME_WAIT for minutes.
 func probeTCP(ctx context.Context, t *subject) error {
 	c, err := t.dial(ctx, "tcp", t.probe.Port)

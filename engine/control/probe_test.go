@@ -67,6 +67,7 @@ type fake struct {
 func newFake(t *testing.T) *fake {
 	f := &fake{bad: map[int32]error{}, asked: map[int32][]time.Time{}, agents: map[int32]string{}, troubles: make(chan engine.Trouble, 9)}
 	f.prober = newProber(f.troubles)
+	f.knocks = nil
 	now := map[int32]bool{}
 	f.ask = map[string]probeFunc{"tcp": func(ctx context.Context, s *subject) error {
 		f.mu.Lock()
