@@ -194,7 +194,14 @@ func (r *reactor) connect(s *session, p *place) bool { return r.admits(s, p) && 
 
 // engage begins to connect to a place that has been taken out of its limit.
 func (r *reactor) engage(s *session, p *place) bool {
-	fd, err := r.openUp(s.service, p)
+	talks, ok := r.readEarly(s)
+	if !ok {
+		p.release()
+		s.because(reasonClientReset)
+		r.retire(s)
+		return true
+	}
+	fd, err := r.openUp(s.service, p, talks)
 	switch {
 	case err == nil:
 	case exhausted(err) && s.number != none:
@@ -435,13 +442,20 @@ func (r *reactor) pumpTo(s *session, to side) {
 	if s.ended.has(to) || !s.readable.has(from) && flow.Held() == 0 || !s.writable.has(to) && !s.broken.has(to) {
 		return
 	}
-	n, status := flow.Pump(r.pool, r.source(s, from), s.end(to), turnBudget)
+	budget := turnBudget
+	drained := s.layers == nil && !s.readable.has(from)
+	if drained {
+		budget = 0 // what is held, and no call to hear that there is no more
+	}
+	n, status := flow.Pump(r.pool, r.source(s, from), s.end(to), budget)
 	if n > 0 && !s.broken.has(to) {
 		r.moved(s, to, n)
 	}
 	switch status {
 	case splice.Again:
-		r.postpone(s)
+		if !drained {
+			r.postpone(s)
+		}
 	case splice.NeedRead:
 		s.readable.remove(from)
 		r.arm(s, from, poller.Readable)

@@ -3,6 +3,7 @@ package engine
 import (
 	"encoding/binary"
 	"net/netip"
+	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -49,7 +50,7 @@ func (p *peer) decode() netip.AddrPort { return decodeName(p.bytes[:]) }
 // accept takes one client from a listener's queue. Its address is not valid if it came through a Unix socket.
 func accept(fd int, p *peer) (int, netip.AddrPort, error) {
 	p.size = uint32(len(p.bytes))
-	n, _, e := unix.RawSyscall6(unix.SYS_ACCEPT4, uintptr(fd), uintptr(unsafe.Pointer(&p.bytes)),
+	n, _, e := syscall.RawSyscall6(unix.SYS_ACCEPT4, uintptr(fd), uintptr(unsafe.Pointer(&p.bytes)),
 		uintptr(unsafe.Pointer(&p.size)), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
 	if e != 0 {
 		return -1, netip.AddrPort{}, e
@@ -59,7 +60,7 @@ func accept(fd int, p *peer) (int, netip.AddrPort, error) {
 
 // newSocket makes a socket of a kind: SOCK_STREAM or SOCK_DGRAM.
 func newSocket(family, kind int) (int, error) {
-	n, _, e := unix.RawSyscall(unix.SYS_SOCKET, uintptr(family), uintptr(kind)|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	n, _, e := syscall.RawSyscall(unix.SYS_SOCKET, uintptr(family), uintptr(kind)|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if e != 0 {
 		return -1, e
 	}
@@ -67,7 +68,7 @@ func newSocket(family, kind int) (int, error) {
 }
 
 func connect(fd int, a *address) error {
-	_, _, e := unix.RawSyscall(unix.SYS_CONNECT, uintptr(fd), uintptr(unsafe.Pointer(&a.raw.bytes)), uintptr(a.raw.size))
+	_, _, e := syscall.RawSyscall(unix.SYS_CONNECT, uintptr(fd), uintptr(unsafe.Pointer(&a.raw.bytes)), uintptr(a.raw.size))
 	if e != 0 {
 		return e
 	}
@@ -76,7 +77,7 @@ func connect(fd int, a *address) error {
 
 func setOption(fd, level, option, value int) error {
 	v := int32(value)
-	_, _, e := unix.RawSyscall6(unix.SYS_SETSOCKOPT, uintptr(fd), uintptr(level), uintptr(option), uintptr(unsafe.Pointer(&v)), 4, 0)
+	_, _, e := syscall.RawSyscall6(unix.SYS_SETSOCKOPT, uintptr(fd), uintptr(level), uintptr(option), uintptr(unsafe.Pointer(&v)), 4, 0)
 	if e != 0 {
 		return e
 	}
@@ -84,12 +85,16 @@ func setOption(fd, level, option, value int) error {
 }
 
 func shutdownWrite(fd int) {
-	unix.RawSyscall(unix.SYS_SHUTDOWN, uintptr(fd), unix.SHUT_WR, 0)
+	syscall.RawSyscall(unix.SYS_SHUTDOWN, uintptr(fd), unix.SHUT_WR, 0)
 }
 
 func closeSocket(fd int) {
-	unix.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0)
+	syscall.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0)
 }
+
+// delayACK has the last packet of the handshake go out with the first bytes, which must follow soon (tcp(7), TCP_QUICKACK).
+// From then on all is acknowledged as usual.
+func delayACK(fd int) { setOption(fd, unix.IPPROTO_TCP, unix.TCP_QUICKACK, 0) }
 
 // noDelayInherited: a socket takes TCP_NODELAY over from the listener that it was accepted on.
 const noDelayInherited = true

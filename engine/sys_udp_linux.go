@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"strconv"
+	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -75,7 +76,7 @@ func (p *packets) receive(fd, at, n int, named bool) (int, error) {
 		}
 		h.SetControllen(controlSize)
 	}
-	got, _, e := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&p.in[at])), uintptr(n), unix.MSG_DONTWAIT, 0, 0)
+	got, _, e := syscall.RawSyscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&p.in[at])), uintptr(n), unix.MSG_DONTWAIT, 0, 0)
 	if e != 0 {
 		return 0, e
 	}
@@ -88,7 +89,7 @@ func (p *packets) receiveOne(fd, at int) (int, error) {
 	m := &p.in[at]
 	m.Hdr.Flags = 0
 	m.Hdr.SetControllen(0)
-	n, _, e := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(p.inVec[at].Base)), slotSize,
+	n, _, e := syscall.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(p.inVec[at].Base)), slotSize,
 		unix.MSG_DONTWAIT|unix.MSG_TRUNC, 0, 0)
 	if e != 0 {
 		return 0, e
@@ -218,14 +219,14 @@ func appendLocal(b []byte, k *flowKey) []byte {
 // send sends what was put from number i on and returns how many the system has taken, at least one, or an error.
 func (p *packets) send(fd, i int) (int, error) {
 	if h := &p.out[i].Hdr; i+1 == p.n && h.Name == nil && h.Control == nil {
-		_, _, e := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(p.outVec[i].Base)), uintptr(p.outVec[i].Len),
+		_, _, e := syscall.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(p.outVec[i].Base)), uintptr(p.outVec[i].Len),
 			unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT, 0, 0)
 		if e != 0 {
 			return 0, e
 		}
 		return 1, nil
 	}
-	n, _, e := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(fd), uintptr(unsafe.Pointer(&p.out[i])), uintptr(p.n-i), unix.MSG_NOSIGNAL, 0, 0)
+	n, _, e := syscall.RawSyscall6(unix.SYS_SENDMMSG, uintptr(fd), uintptr(unsafe.Pointer(&p.out[i])), uintptr(p.n-i), unix.MSG_NOSIGNAL, 0, 0)
 	if e != 0 {
 		return 0, e
 	}
@@ -240,7 +241,7 @@ func (p *packets) split(fd, i int) {
 		vec := unix.Iovec{Base: &chunk[0]}
 		vec.SetLen(len(chunk))
 		h.Iov = &vec
-		unix.RawSyscall(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&h)), unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT)
+		syscall.RawSyscall(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&h)), unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT)
 	}
 }
 
@@ -263,7 +264,7 @@ func (p *packets) errorOf(fd int, err error) (lost []byte, worst error) {
 		h := unix.Msghdr{Iov: &vec, Control: &control[0]}
 		h.SetIovlen(1)
 		h.SetControllen(len(control))
-		n, _, e := unix.RawSyscall(unix.SYS_RECVMSG, uintptr(fd), uintptr(unsafe.Pointer(&h)), unix.MSG_ERRQUEUE|unix.MSG_DONTWAIT)
+		n, _, e := syscall.RawSyscall(unix.SYS_RECVMSG, uintptr(fd), uintptr(unsafe.Pointer(&h)), unix.MSG_ERRQUEUE|unix.MSG_DONTWAIT)
 		if e != 0 {
 			break
 		}
@@ -302,7 +303,7 @@ func (p *packets) discard(fd int) {
 // bindAnywhere gives a Unix socket an abstract name, so that it can be answered (unix(7), autobind).
 func bindAnywhere(fd int) error {
 	family := uint16(unix.AF_UNIX)
-	if _, _, e := unix.RawSyscall(unix.SYS_BIND, uintptr(fd), uintptr(unsafe.Pointer(&family)), 2); e != 0 {
+	if _, _, e := syscall.RawSyscall(unix.SYS_BIND, uintptr(fd), uintptr(unsafe.Pointer(&family)), 2); e != 0 {
 		return e
 	}
 	return nil

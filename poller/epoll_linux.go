@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"syscall"
 	"time"
 	"unsafe"
 
@@ -118,9 +119,9 @@ func (p *epoll) Remove(fd int) error {
 // Only a call that may block goes through the scheduler: a raw one would stop the garbage collector.
 func (p *epoll) Wait(events []Event, timeout time.Duration) (int, error) {
 	room := uintptr(min(len(events), batch))
-	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd), uintptr(unsafe.Pointer(&p.buf)), room, 0, 0, 0)
+	n, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd), uintptr(unsafe.Pointer(&p.buf)), room, 0, 0, 0)
 	if errno == 0 && n == 0 && timeout != 0 {
-		n, _, errno = unix.Syscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd), uintptr(unsafe.Pointer(&p.buf)), room, uintptr(millis(timeout)), 0, 0)
+		n, _, errno = syscall.Syscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd), uintptr(unsafe.Pointer(&p.buf)), room, uintptr(millis(timeout)), 0, 0)
 	}
 	switch errno {
 	case 0:

@@ -1,6 +1,7 @@
 package splice
 
 import (
+	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -14,7 +15,7 @@ import (
 // recv is recvfrom(2) without an address.
 func recv(fd int32, p []byte) (int, error) {
 	for {
-		n, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd),
+		n, _, errno := syscall.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd),
 			uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), 0, 0, 0)
 		if errno == 0 {
 			return int(n), nil
@@ -28,7 +29,7 @@ func recv(fd int32, p []byte) (int, error) {
 // send is sendto(2) without an address.
 func send(fd int32, p []byte) (int, error) {
 	for {
-		n, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd),
+		n, _, errno := syscall.RawSyscall6(unix.SYS_SENDTO, uintptr(fd),
 			uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), unix.MSG_NOSIGNAL, 0, 0)
 		if errno == 0 {
 			return int(n), nil

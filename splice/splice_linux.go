@@ -3,6 +3,7 @@ package splice
 import (
 	"errors"
 	"io"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -110,7 +111,7 @@ func (q *pipe) close() {
 // for this descriptor), others final.
 func spliceOnce(from, to, limit int) (int, error) {
 	for {
-		n, _, errno := unix.RawSyscall6(unix.SYS_SPLICE, uintptr(from), 0, uintptr(to), 0, uintptr(limit), spliceFlags)
+		n, _, errno := syscall.RawSyscall6(unix.SYS_SPLICE, uintptr(from), 0, uintptr(to), 0, uintptr(limit), spliceFlags)
 		switch errno {
 		case 0:
 			return int(n), nil
