@@ -7,6 +7,7 @@ const (
 	maxClass  = 19                      // log2 bytes of the largest: 512 KB, as much as one read can leave behind
 	classes   = maxClass - minClass + 1 // powers of two
 	unpooled  = classes                 // the class of what is larger (a very long Hold)
+	holder    = classes + 1             // the class of what has no memory: it holds a pipe
 	keepBytes = 512 << 10               // bytes of free buffers kept in each class; see Pool
 )
 
@@ -15,6 +16,7 @@ type buffer struct {
 	mem      []byte
 	from, to int // mem[from:to] is not sent yet
 	class    int
+	pipe     *pipe   // held bytes that are older, or nil; a buffer may be there for its sake alone
 	next     *buffer // in the free list
 }
 
@@ -52,7 +54,15 @@ func (p *Pool) takeBuffer(size int) *buffer {
 // giveBuffer takes a buffer back, keeps it if its class has room and leaves it to the garbage collector otherwise.
 func (p *Pool) giveBuffer(b *buffer) {
 	p.buffers--
-	if p.closed || b.class == unpooled {
+	switch {
+	case p.closed || b.class == unpooled:
+		return
+	case b.class == holder:
+		if p.holders < keepPipes {
+			b.next = p.freeHolders
+			p.freeHolders = b
+			p.holders++
+		}
 		return
 	}
 	list := &p.freeBuffers[b.class]
@@ -74,9 +84,24 @@ func (p *Pool) joined(b *buffer, more []byte) *buffer {
 	c := p.takeBuffer(len(older) + len(more))
 	copy(c.mem[copy(c.mem, older):], more)
 	if b != nil {
+		c.pipe, b.pipe = b.pipe, nil
 		p.giveBuffer(b)
 	}
 	return c
+}
+
+// behind returns an empty buffer that holds a pipe.
+func (p *Pool) behind(q *pipe) *buffer {
+	b := p.freeHolders
+	if b == nil {
+		b = &buffer{class: holder}
+	} else {
+		p.freeHolders, b.next = b.next, nil
+		p.holders--
+	}
+	p.buffers++
+	b.pipe = q
+	return b
 }
 
 // Tail is what an End keeps back of its own: bytes that its socket had no room for, or a record of which the rest is

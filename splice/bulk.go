@@ -35,16 +35,16 @@ func (r *Relay) splice(p *Pool, src *Socket, dst End, left int) (n int, s Status
 	if q.n < bulkLeft {
 		r.mode = copying
 	}
-	r.pipe = q
+	r.buf = p.behind(q)
 	return r.flush(p, dst)
 }
 
 // flushPipe writes what is in the pipe and gives it back when it is empty. If the sink can't be spliced to, the bytes
 // are moved to the buffer, for flush to go on with, and the flow copies from then on.
 func (r *Relay) flushPipe(p *Pool, dst End) (n int, s Status) {
-	err := errRefused
+	err, q := errRefused, r.buf.pipe
 	if to, ok := dst.(*Socket); ok {
-		n, err = r.pipe.pour(to.FD)
+		n, err = q.pour(to.FD)
 		p.spliced += int64(n)
 	}
 	if err == errRefused {
@@ -52,26 +52,29 @@ func (r *Relay) flushPipe(p *Pool, dst End) (n int, s Status) {
 		err = r.unload(p)
 	}
 	if err != nil {
-		return n, r.wrote(r.pipe.n, err)
+		return n, r.wrote(q.n, err)
 	}
-	p.givePipe(r.pipe)
-	r.pipe = nil
+	p.givePipe(q)
+	r.buf.pipe = nil
+	if len(r.buf.unsent()) == 0 {
+		p.giveBuffer(r.buf)
+		r.buf = nil
+	}
 	r.limit = min(2*max(r.reach(), startLimit), pipeSize)
 	return n, Again
 }
 
-// unload moves the bytes of the pipe in front of those in the buffer.
+// unload moves the bytes of the pipe in front of those in the buffer. The pipe is then empty.
 func (r *Relay) unload(p *Pool) error {
-	newer := r.buf.unsent()
-	joined := p.takeBuffer(r.pipe.n + len(newer))
-	copy(joined.mem[r.pipe.n:], newer)
-	if err := r.pipe.read(joined.mem[:r.pipe.n]); err != nil {
+	q, newer := r.buf.pipe, r.buf.unsent()
+	joined := p.takeBuffer(q.n + len(newer))
+	copy(joined.mem[q.n:], newer)
+	if err := q.read(joined.mem[:q.n]); err != nil {
 		p.giveBuffer(joined)
 		return err
 	}
-	if r.buf != nil {
-		p.giveBuffer(r.buf)
-	}
+	r.buf.pipe, joined.pipe = nil, q
+	p.giveBuffer(r.buf)
 	r.buf = joined
 	return nil
 }

@@ -18,6 +18,8 @@ const (
 type Pool struct {
 	scratch     []byte
 	freeBuffers [classes]freeBuffers
+	freeHolders *buffer
+	holders     int // in freeHolders
 	freePipes   *pipe
 	idlePipes   int // in freePipes
 	maxPipes    int // open at once, in use and free
@@ -57,7 +59,7 @@ func (p *Pool) Counters() Counters {
 func (p *Pool) Close() {
 	p.closed = true
 	p.scratch = nil
-	p.freeBuffers = [classes]freeBuffers{}
+	p.freeBuffers, p.freeHolders = [classes]freeBuffers{}, nil
 	for q := p.freePipes; q != nil; q = q.next {
 		p.destroyPipe(q)
 	}

@@ -81,7 +81,7 @@ func TestCloseOrder(t *testing.T) {
 	var r Relay
 	r.Hold(p, []byte("x"))
 	q := p.takePipe()
-	r.pipe = q
+	r.buf.pipe = q
 	p.Close()
 	r.Close(p)
 	if c := p.Counters(); c.Buffers != 0 || c.Pipes != 0 {

@@ -35,7 +35,7 @@ const (
 	stepCost   = 1 << 10     // bytes charged to the budget for a step at least, so that a dribbling source is not given a million of them
 )
 
-// Relay is the Flow for sockets and any other ends. The zero value is ready, holds nothing and is 24 bytes; while
+// Relay is the Flow for sockets and any other ends. The zero value is ready, holds nothing and is 16 bytes; while
 // nothing is to be sent it has neither buffer nor pipe.
 //
 // Bytes are copied through the pool's buffer, in reads that grow from 64 KB to 512 KB as long as the source fills
@@ -45,8 +45,7 @@ const (
 //
 // Ends may be replaced by others between two Pumps; a flow does not keep them.
 type Relay struct {
-	buf   *buffer // held bytes, or nil
-	pipe  *pipe   // held bytes that are older than those in buf, or nil
+	buf   *buffer // held bytes, and the pipe with those that are older; nil = none
 	limit int32   // bytes of the next read; 0 means startLimit
 	mode  mode
 	end   Status // of the source: Again while it is open, then EOF or SourceFailed
@@ -63,9 +62,12 @@ func (r *Relay) Hold(p *Pool, b []byte) {
 
 // Held is part of Flow.
 func (r *Relay) Held() int {
+	if r.buf == nil {
+		return 0
+	}
 	n := len(r.buf.unsent())
-	if r.pipe != nil {
-		n += r.pipe.n
+	if r.buf.pipe != nil {
+		n += r.buf.pipe.n
 	}
 	return n
 }
@@ -73,10 +75,11 @@ func (r *Relay) Held() int {
 // Close is part of Flow. A pipe with bytes in it is destroyed.
 func (r *Relay) Close(p *Pool) {
 	if r.buf != nil {
+		if r.buf.pipe != nil {
+			p.givePipe(r.buf.pipe)
+			r.buf.pipe = nil
+		}
 		p.giveBuffer(r.buf)
-	}
-	if r.pipe != nil {
-		p.givePipe(r.pipe)
 	}
 	*r = Relay{}
 }
@@ -113,12 +116,12 @@ func (r *Relay) step(p *Pool, src, dst End, left int) (n int, s Status) {
 
 // flush writes what is held, the oldest first. Again means: nothing is held any more, here or by the sink.
 func (r *Relay) flush(p *Pool, dst End) (n int, s Status) {
-	if r.pipe != nil {
+	if r.buf != nil && r.buf.pipe != nil {
 		if n, s = r.flushPipe(p, dst); s != Again {
 			return n, s
 		}
 	}
-	if r.buf != nil {
+	if len(r.buf.unsent()) > 0 {
 		m, s := r.flushBuffer(p, dst)
 		return n + m, s
 	}

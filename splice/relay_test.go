@@ -20,8 +20,8 @@ func TestSizes(t *testing.T) {
 	if unsafe.Sizeof(uintptr(0)) != 8 {
 		t.Skip("sizes are promised for 64 bits")
 	}
-	if got := unsafe.Sizeof(Relay{}); got != 24 {
-		t.Errorf("Relay is %d bytes, want 24", got)
+	if got := unsafe.Sizeof(Relay{}); got != 16 {
+		t.Errorf("Relay is %d bytes, want 16", got)
 	}
 	if got := unsafe.Sizeof(Socket{}); got != 8 {
 		t.Errorf("Socket is %d bytes, want 8", got)

@@ -186,16 +186,16 @@ func TestUnload(t *testing.T) {
 		writeAll(t, a, sent)
 		r := Relay{mode: splicing}
 		n, s := r.Pump(p, &left, &right, 1<<20)
-		if s != NeedWrite || r.pipe == nil {
-			t.Fatalf("%v, pipe %v; want need write with a pipe", s, r.pipe)
+		if s != NeedWrite || r.buf == nil || r.buf.pipe == nil {
+			t.Fatalf("%v, %+v; want need write with a pipe", s, r.buf)
 		}
 		got := make([]byte, n)
 		io.ReadFull(b, got)
 		r.Hold(p, []byte("tail"))
 		if refused {
 			broken := noSplice(t)
-			if m, s := r.Pump(p, &broken, &broken, 1<<20); m != 0 || s != SinkFailed || r.pipe != nil {
-				t.Fatalf("got %d, %v, pipe %v; want 0, sink failed, none", m, s, r.pipe)
+			if m, s := r.Pump(p, &broken, &broken, 1<<20); m != 0 || s != SinkFailed || r.buf != nil && r.buf.pipe != nil {
+				t.Fatalf("got %d, %v, %+v; want 0, sink failed, none", m, s, r.buf)
 			}
 		}
 		sink := &fakeSink{got: got}
