@@ -43,6 +43,7 @@ type Engine struct {
 	clients     *clients
 	visitors    *visitors
 	signers     *tlsio.Signers
+	heap        *heapPace // nil = there was no TLS yet
 	troubles    chan Trouble
 	events      chan Event
 	dropped     atomic.Uint64 // events that found no room
@@ -126,6 +127,7 @@ func (e *Engine) Publish(s *conf.Settings) error {
 		v.settle()
 	}
 	e.plan.Store(p)
+	e.paceHeap(p)
 	e.clients.resize(s.Limits.Clients)
 	e.visitors.resize(s.Limits.Clients)
 	thereIsRoom(e.connections.resize(connectionsMax(s)))
@@ -222,6 +224,7 @@ func (e *Engine) open(v *service, old *plan, backlog int) ([]int, error) {
 
 // Stop closes the listeners, waits up to drain for the sessions to end, closes the rest and ends the reactors.
 func (e *Engine) Stop(drain time.Duration) {
+	defer e.heap.stop()
 	if !e.running {
 		e.abort()
 		return

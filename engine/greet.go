@@ -120,7 +120,7 @@ func (r *reactor) look(s *session, b []byte) (seen []byte, how greeting) {
 
 // lookAgain waits for the client to send more than has been looked at. It is over if the client's stream has ended.
 func (r *reactor) lookAgain(s *session) greeting {
-	if s.sock[down].Hangup {
+	if s.sock[down].Hangup || s.sock[down].Failed {
 		s.because(reasonClient)
 		r.retire(s)
 		return over

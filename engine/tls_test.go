@@ -15,8 +15,10 @@ import (
 	"io"
 	"math/big"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -249,6 +251,7 @@ func TestTLSFailures(t *testing.T) {
 	c := dial(t, e)
 	io.WriteString(c, "GET / HTTP/1.0\r\n\r\n")
 	io.ReadAll(c)
+	c.Close()
 	c = dial(t, e)
 	c.Write([]byte{22, 3, 1, 0, 200, 1}) // and no more
 	if _, err := io.ReadAll(c); err != nil {
@@ -256,9 +259,11 @@ func TestTLSFailures(t *testing.T) {
 	}
 	old := a.client()
 	old.MinVersion, old.MaxVersion = tls.VersionTLS10, tls.VersionTLS11
-	if err := tls.Client(dial(t, e), old).Handshake(); err == nil || !strings.Contains(err.Error(), "protocol version") {
+	c = dial(t, e)
+	if err := tls.Client(c, old).Handshake(); err == nil || !strings.Contains(err.Error(), "protocol version") {
 		t.Errorf("TLS 1.1 got %v, want an alert for the version", err)
 	}
+	c.Close()
 	dial(t, e).Close()
 	eventually(t, "four failures are counted", func() bool {
 		f := handshakesOf(e).Failed
@@ -352,4 +357,160 @@ func TestTLSToServers(t *testing.T) {
 	if _, ok := seen.Load("server.test"); !ok {
 		t.Error("the server was not asked for by name")
 	}
+}
+
+// What services can do for plain clients they do for encrypted ones.
+func TestTLSWithSettings(t *testing.T) {
+	ask := func(t *testing.T, e *Engine, c *tls.Conn, want string) {
+		t.Helper()
+		io.WriteString(c, "GET / HTTP/1.0\r\n\r\n")
+		c.CloseWrite()
+		if b, err := io.ReadAll(c); !strings.Contains(string(b), want) || err != nil {
+			t.Errorf("got %q, %v; want %q", b, err, want)
+		}
+	}
+	tests := []struct {
+		name   string
+		change func(t *testing.T, s *conf.Settings, v *conf.Service)
+		talk   func(t *testing.T, e *Engine, a *authority)
+	}{
+		{"dummy", func(t *testing.T, s *conf.Settings, v *conf.Service) { v.Dummy = true },
+			func(t *testing.T, e *Engine, a *authority) { ask(t, e, dialTLS(t, e, a.client()), "Ulric was here.") }},
+		{"peek", func(t *testing.T, s *conf.Settings, v *conf.Service) { v.TCP.Peek = true },
+			func(t *testing.T, e *Engine, a *authority) {
+				c := dialTLS(t, e, a.client())
+				if n := e.Servers("default")[0].Connections; n != 0 {
+					t.Errorf("%d connections to the server before the client has said anything", n)
+				}
+				ask(t, e, c, "GET / HTTP/1.0\r\n\r\n")
+			}},
+		{"idle_timeout", func(t *testing.T, s *conf.Settings, v *conf.Service) { v.Timeout.Idle = 100 * time.Millisecond },
+			func(t *testing.T, e *Engine, a *authority) {
+				c := dialTLS(t, e, a.client())
+				if _, err := c.Read(make([]byte, 1)); err != io.EOF {
+					t.Errorf("got %v, want the end", err)
+				}
+			}},
+		{"abuse server", func(t *testing.T, s *conf.Settings, v *conf.Service) {
+			v.ClientACL = 1
+			s.ACL[1] = conf.ACL{{Permit: true, Addr: netip.MustParseAddr("192.0.2.9"), Bits: 32}}
+			abuse := backend(t, func(c *net.TCPConn) { io.Copy(io.Discard, c); io.WriteString(c, "go away") })
+			v.Abuse = fmt.Sprintf("%s:%d", abuse.Address, abuse.Port)
+		}, func(t *testing.T, e *Engine, a *authority) { ask(t, e, dialTLS(t, e, a.client()), "go away") }},
+		{"log of requests", func(t *testing.T, s *conf.Settings, v *conf.Service) { v.Log = "x" },
+			func(t *testing.T, e *Engine, a *authority) {
+				ask(t, e, dialTLS(t, e, a.client()), "GET / HTTP/1.0\r\n\r\n")
+			}},
+		{"client certificates", func(t *testing.T, s *conf.Settings, v *conf.Service) {
+			v.TLS.Client = conf.ClientTLS{CAFile: filepath.Join(filepath.Dir(v.TLS.Certs[0]), "ca.pem"), Verify: conf.VerifyRequired}
+		}, func(t *testing.T, e *Engine, a *authority) {
+			cfg := a.client()
+			cfg.Certificates = []tls.Certificate{a.issue(t, "a client", ecdsaKey(t))}
+			ask(t, e, dialTLS(t, e, cfg), "GET / HTTP/1.0\r\n\r\n")
+			c := tls.Client(dial(t, e), a.client())
+			c.Handshake()
+			if _, err := c.Read(make([]byte, 1)); err == nil || !strings.Contains(err.Error(), "certificate required") {
+				t.Errorf("without a certificate: %v", err)
+			}
+		}},
+		{"a path", func(t *testing.T, s *conf.Settings, v *conf.Service) { v.Listen = filepath.Join(t.TempDir(), "s") },
+			func(t *testing.T, e *Engine, a *authority) {
+				plain, err := net.Dial("unix", e.Listening("default"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				c := tls.Client(plain, a.client())
+				ask(t, e, c, "GET / HTTP/1.0\r\n\r\n")
+				c.Close()
+			}},
+		{"idlers to servers with TLS", func(t *testing.T, s *conf.Settings, v *conf.Service) {
+			a := newAuthority(t)
+			cert := a.issue(t, "server.test", ecdsaKey(t))
+			v.Servers = []conf.Server{backend(t, func(c *net.TCPConn) {
+				s := tls.Server(c, &tls.Config{Certificates: []tls.Certificate{cert}})
+				io.Copy(s, s)
+				s.CloseWrite()
+			})}
+			v.Servers[0].TLS.On, v.Idlers = true, 3
+		}, func(t *testing.T, e *Engine, a *authority) {
+			eventually(t, "three idlers stand", func() bool { return e.Idlers("default") == 3 })
+			ask(t, e, dialTLS(t, e, a.client()), "GET / HTTP/1.0\r\n\r\n")
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			e, a := startTLS(t, ecdsaKey, func(s *conf.Settings, v *conf.Service) {
+				v.Servers = []conf.Server{backend(t, echoing)}
+				tt.change(t, s, v)
+			})
+			tt.talk(t, e, a)
+		})
+	}
+}
+
+// A client that waits in line and leaves politely gives its turn up.
+func TestTLSLeavesTheLine(t *testing.T) {
+	hold := make(chan struct{})
+	e, a := startTLS(t, ecdsaKey, func(s *conf.Settings, v *conf.Service) {
+		v.Servers = []conf.Server{backend(t, func(c *net.TCPConn) { <-hold })}
+		v.Servers[0].Max = 1
+		v.Limit.Queue, v.Limit.QueueTime = 10, patient
+	})
+	defer close(hold)
+	first := dialTLS(t, e, a.client())
+	defer first.Close()
+	eventually(t, "the place is taken", func() bool { return e.Servers("default")[0].Connections == 1 })
+	second := dialTLS(t, e, a.client())
+	eventually(t, "the second waits", func() bool { return e.Snapshot().Services[0].Queued == 1 })
+	second.Close()
+	eventually(t, "the second has left", func() bool { return e.Snapshot().Services[0].Queued == 0 })
+}
+
+// Handshakes that are broken off anywhere, and connections that are reset at any time, leave nothing behind.
+func TestTLSBrokenOff(t *testing.T) {
+	for _, key := range []func(testing.TB) crypto.Signer{ecdsaKey, rsaKey} {
+		e, a := startTLS(t, key, func(s *conf.Settings, v *conf.Service) { v.Servers = []conf.Server{backend(t, echoing)} })
+		before := runtime.NumGoroutine()
+		var wg sync.WaitGroup
+		limit := make(chan struct{}, 16)
+		for i := range 300 {
+			limit <- struct{}{}
+			wg.Go(func() {
+				defer func() { <-limit }()
+				plain := dial(t, e)
+				plain.SetLinger(0)
+				c := tls.Client(&cutter{plain, 1 + i*37%1900}, a.client())
+				if c.Handshake() == nil {
+					if _, err := c.Write(make([]byte, 20000)); err == nil {
+						c.Read(make([]byte, 1))
+					}
+				}
+				plain.Close()
+			})
+		}
+		wg.Wait()
+		eventually(t, "all connections are over", func() bool { n, _ := e.connections.count(); return n == 0 })
+		eventually(t, "no coroutine is left", func() bool { return runtime.NumGoroutine() <= before })
+		c := dialTLS(t, e, a.client())
+		io.WriteString(c, "still there")
+		c.CloseWrite()
+		if b, err := io.ReadAll(c); string(b) != "still there" || err != nil {
+			t.Errorf("got %q, %v", b, err)
+		}
+	}
+}
+
+// cutter breaks off after it has written so many bytes.
+type cutter struct {
+	net.Conn
+	left int
+}
+
+func (c *cutter) Write(b []byte) (int, error) {
+	n := min(len(b), c.left)
+	c.Conn.Write(b[:n])
+	if c.left -= n; n < len(b) {
+		return n, io.ErrShortWrite
+	}
+	return n, nil
 }

@@ -76,30 +76,54 @@ func (e *End) begin() (Progress, error) {
 	if e.client {
 		e.conn = tls.Client((*shim)(e), e.config)
 	} else {
-		in := e.pool.in
-		n := copy(in, e.early)
-		m, err := e.receive(in[n : headerSize+maxRecord+1])
-		if err != nil {
-			return Failed, err
+		if p, err := e.gather(); p != Done {
+			return p, err
 		}
-		if in = in[:n+m]; !whole(in) && (len(in) == 0 || in[0] == handshakeRecord) {
-			e.early = append(e.early, in[n:]...)
-			if e.ended != nil {
-				return Failed, io.ErrUnexpectedEOF
-			}
-			return WantRead, nil
-		}
-		e.raw.Keep(e.pool.buffers, in)
-		e.early = nil
 		e.conn = tls.Server((*shim)(e), e.config)
 	}
 	s := &handshake{}
 	s.resume, s.cancel = iter.Pull(func(yield func(Progress) bool) {
 		s.yield = yield
+		deepen()
 		s.err = e.conn.Handshake()
 	})
 	e.shake = s
 	return Done, nil
+}
+
+// deepen has the stack of a coroutine grow at once to what a handshake needs; else it would be copied on the way there as
+// often as it doubles, full each time.
+//
+//go:noinline
+func deepen() {
+	var room [7 << 10]byte // the next power of two is its size then
+	use(&room)
+}
+
+//go:noinline
+func use(room *[7 << 10]byte) { room[0] = 0 }
+
+// gather waits for the first record of a client, or for something that is none.
+func (e *End) gather() (Progress, error) {
+	in := e.pool.in[:headerSize+maxRecord]
+	had := copy(in, e.early)
+	for n := had; ; {
+		m, err := e.receive(in[n:])
+		n += m
+		switch {
+		case err != nil:
+			return Failed, err
+		case whole(in[:n]) || n > 0 && in[0] != handshakeRecord:
+			e.raw.Keep(e.pool.buffers, in[:n])
+			e.early = nil
+			return Done, nil
+		case e.ended != nil:
+			return Failed, io.ErrUnexpectedEOF
+		case e.empty:
+			e.early = append(e.early, in[had:n]...)
+			return WantRead, nil
+		}
+	}
 }
 
 // whole tells if b begins with a whole record, or with something that is none.
