@@ -3,12 +3,14 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -76,4 +78,39 @@ func enterTracepoint() (id uint64, err error) {
 		err = pathError.Err
 	}
 	return 0, fmt.Errorf("tracepoint of system calls: %w", err)
+}
+
+// callsTime is for how long system calls are counted at most, after the measured time.
+const callsTime = 200 * time.Millisecond
+
+// countCalls counts the proxy's system calls for a moment.
+func (l *load) countCalls() (c Calls) {
+	if l.ProxyPID == 0 {
+		return c
+	}
+	counters, err := countCalls(family(l.ProxyPID))
+	if err != nil {
+		c.Why = err.Error()
+		return c
+	}
+	defer counters.close()
+	l.mu.Lock()
+	requests := l.requests
+	l.mu.Unlock()
+	l.setMeasuring(true)
+	bytes := l.bytes.Load()
+	before, err := counters.sum()
+	time.Sleep(min(callsTime, l.Duration))
+	after, err2 := counters.sum()
+	c.Bytes = l.bytes.Load() - bytes
+	l.setMeasuring(false)
+	if err = errors.Join(err, err2); err != nil {
+		c.Why = err.Error()
+		return c
+	}
+	c.Calls = after - before
+	l.mu.Lock()
+	c.Requests = l.requests - requests
+	l.mu.Unlock()
+	return c
 }

@@ -130,41 +130,6 @@ func (l *load) measure() (Result, error) {
 	return result, nil
 }
 
-// callsTime is for how long system calls are counted at most, after the measured time.
-const callsTime = 200 * time.Millisecond
-
-// countCalls counts the proxy's system calls for a moment.
-func (l *load) countCalls() (c Calls) {
-	if l.ProxyPID == 0 {
-		return c
-	}
-	counters, err := countCalls(family(l.ProxyPID))
-	if err != nil {
-		c.Why = err.Error()
-		return c
-	}
-	defer counters.close()
-	l.mu.Lock()
-	requests := l.requests
-	l.mu.Unlock()
-	l.setMeasuring(true)
-	bytes := l.bytes.Load()
-	before, err := counters.sum()
-	time.Sleep(min(callsTime, l.Duration))
-	after, err2 := counters.sum()
-	c.Bytes = l.bytes.Load() - bytes
-	l.setMeasuring(false)
-	if err = errors.Join(err, err2); err != nil {
-		c.Why = err.Error()
-		return c
-	}
-	c.Calls = after - before
-	l.mu.Lock()
-	c.Requests = l.requests - requests
-	l.mu.Unlock()
-	return c
-}
-
 func (l *load) setMeasuring(on bool) {
 	l.mu.Lock()
 	l.measuring = on
@@ -248,75 +213,6 @@ func ask(c netpoll.Connection) error {
 		return err
 	}
 	return c.Writer().Flush()
-}
-
-// exchange connects, asks and reads the reply. The connection stays open.
-func (l *load) exchange() error {
-	w, err := dialWire(l.Address)
-	if err != nil {
-		return err
-	}
-	var c io.ReadWriter = w
-	if l.Key != noKey {
-		if c, err = shakeHands(w, l.Key, nil); err != nil {
-			return err
-		}
-	}
-	if _, err := c.Write(requestOf(l.Ask)); err != nil {
-		return err
-	}
-	if _, err := io.CopyN(io.Discard, c, int64(l.Origin.Size)); err != nil {
-		return err
-	}
-	l.mu.Lock()
-	l.held = append(l.held, c)
-	l.mu.Unlock()
-	return nil
-}
-
-// exchanges does so many of them.
-func (l *load) exchanges(n int) {
-	var open atomic.Int64
-	var dialers sync.WaitGroup
-	for range holdDialers {
-		dialers.Go(func() {
-			for open.Add(1) <= int64(n) {
-				start := time.Now()
-				if err := l.exchange(); err != nil {
-					l.failed(err)
-					continue
-				}
-				l.replied(start)
-			}
-		})
-	}
-	dialers.Wait()
-}
-
-// idle opens the connections, proves that each works, and looks at the memory when all are quiet. A few come before the
-// measured ones: what a proxy needs for its first connections is not what each costs.
-func (l *load) idle() (Result, error) {
-	l.exchanges(holdBefore)
-	before, err := l.usage()
-	if err != nil {
-		return Result{}, err
-	}
-	begin := time.Now()
-	l.setMeasuring(true)
-	l.exchanges(l.Conns)
-	time.Sleep(settleTime)
-	after, err := l.usage()
-	if err != nil {
-		return Result{}, err
-	}
-	result := after.since(before)
-	result.Elapsed = time.Since(begin)
-	result.Requests, result.Failures, result.Failure = l.requests, l.failures, l.failure
-	result.Latency = quantiles(l.latency)
-	if l.failures > 0 {
-		return result, fmt.Errorf("%d of %d connections failed: %s", l.failures, l.Conns, l.failure)
-	}
-	return result, nil
 }
 
 // usage is what the processes have used up to now.

@@ -68,23 +68,29 @@ func parseOptions(args []string) (Options, error) {
 		}
 		return o, fmt.Errorf("%w; %w", err, errUsage)
 	}
-	switch {
-	case f.NArg() > 0:
+	if f.NArg() > 0 {
 		return o, fmt.Errorf("%q: no operands expected; %w", f.Arg(0), errUsage)
-	case o.Rounds < 1:
-		return o, fmt.Errorf("--rounds %d: at least 1 expected; %w", o.Rounds, errUsage)
-	case o.Duration < minDuration:
-		return o, fmt.Errorf("--duration %v: at least %v expected; %w", o.Duration, minDuration, errUsage)
-	case o.Patience < 0:
-		return o, fmt.Errorf("--patience %d: not below 0; %w", o.Patience, errUsage)
-	case o.Soak < 0:
-		return o, fmt.Errorf("--soak %v: not below 0; %w", o.Soak, errUsage)
-	case o.Rate < 0:
-		return o, fmt.Errorf("--rate %v: not below 0; %w", o.Rate, errUsage)
-	case o.Warmup < 0:
-		return o, fmt.Errorf("--warmup %v: not below 0; %w", o.Warmup, errUsage)
 	}
-	return o, nil
+	return o, o.check()
+}
+
+// check refuses numbers that make no sense.
+func (o Options) check() error {
+	switch {
+	case o.Rounds < 1:
+		return fmt.Errorf("--rounds %d: at least 1 expected; %w", o.Rounds, errUsage)
+	case o.Duration < minDuration:
+		return fmt.Errorf("--duration %v: at least %v expected; %w", o.Duration, minDuration, errUsage)
+	case o.Patience < 0:
+		return fmt.Errorf("--patience %d: not below 0; %w", o.Patience, errUsage)
+	case o.Soak < 0:
+		return fmt.Errorf("--soak %v: not below 0; %w", o.Soak, errUsage)
+	case o.Rate < 0:
+		return fmt.Errorf("--rate %v: not below 0; %w", o.Rate, errUsage)
+	case o.Warmup < 0:
+		return fmt.Errorf("--warmup %v: not below 0; %w", o.Warmup, errUsage)
+	}
+	return nil
 }
 
 const minDuration = 10 * time.Millisecond // below it, starting and stopping the clock shows in the figures

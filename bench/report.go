@@ -5,22 +5,15 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
-	"path"
 	"path/filepath"
-	"runtime"
-	"runtime/debug"
 	"strings"
 	"text/tabwriter"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // Report is everything that a run of the program found out. It is the JSON file.
@@ -38,17 +31,6 @@ type Report struct {
 	Samples []Sample          `json:"samples"`
 
 	plan *plan
-}
-
-// Machine is where the figures were taken: they mean nothing elsewhere.
-type Machine struct {
-	CPU    string `json:"cpu"`
-	Cores  int    `json:"cores"`
-	Memory int64  `json:"memory"` // bytes
-	Kernel string `json:"kernel"`
-	TCP    string `json:"tcp"` // congestion control
-	Go     string `json:"go"`  // that built this program
-	Arch   string `json:"arch"`
 }
 
 func newReport(ctx context.Context, p *plan) *Report {
@@ -69,58 +51,6 @@ func (r *Report) summarize() {
 		r.Summary = append(r.Summary, summarize(r.Samples, t, r.plan.peers)...)
 	}
 	r.Targets = r.judge()
-}
-
-// thisMachine leaves empty what the kernel does not tell.
-func thisMachine() Machine {
-	m := Machine{Cores: runtime.NumCPU(), Go: runtime.Version(), Arch: runtime.GOARCH}
-	if text, err := os.ReadFile("/proc/cpuinfo"); err == nil {
-		m.CPU = parseCPUModel(text)
-	}
-	if text, err := os.ReadFile("/proc/meminfo"); err == nil {
-		m.Memory, _ = parseStatus(text, "MemTotal")
-	}
-	if text, err := os.ReadFile("/proc/sys/net/ipv4/tcp_congestion_control"); err == nil {
-		m.TCP = strings.TrimSpace(string(text))
-	}
-	var u unix.Utsname
-	if unix.Uname(&u) == nil {
-		m.Kernel = unix.ByteSliceToString(u.Release[:])
-	}
-	return m
-}
-
-const versionTimeout = 2 * time.Second
-
-// version asks a peer for its version. The pen under test is told apart by its content as well: it changes all day.
-func version(ctx context.Context, p Peer) string {
-	if p.Program == "" {
-		return builtWith()
-	}
-	ctx, cancel := context.WithTimeout(ctx, versionTimeout)
-	defer cancel()
-	output, _ := exec.CommandContext(ctx, p.Program, p.Version...).CombinedOutput() // the status does not matter
-	if p.Name != ours && p.Name != basePen {
-		return parseVersion(string(output))
-	}
-	v, _, _ := strings.Cut(string(output), "\n")
-	if content, err := os.ReadFile(p.Program); err == nil {
-		v = fmt.Sprintf("%s sha256:%.6x", v, sha256.Sum256(content))
-	}
-	return strings.TrimSpace(v)
-}
-
-// builtWith tells what the parts of this program itself stand on.
-func builtWith() string {
-	words := []string{runtime.Version()}
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, dep := range info.Deps {
-			if path.Base(dep.Path) == "netpoll" {
-				words = append(words, "netpoll "+dep.Version)
-			}
-		}
-	}
-	return strings.Join(words, ", ")
 }
 
 // failure is the error of a run in which the pen under test failed. That of another peer is just reported.
