@@ -64,7 +64,7 @@ race:
 
 # HUP, USR1, commands and 1,000 connections a second for SOAKTIME, without one failed request.
 soak: build
-	PEN_SOAK=$(SOAKTIME) PEN_BIN=$(CURDIR)/bin $(GO) test -count=1 -timeout 30m -run '^TestSoak$$|^TestScenarios$$/^pen$$/^dnsperf$$' -v ./cmd/pen
+	PEN_SOAK=$(SOAKTIME) PEN_BIN=$(CURDIR)/bin $(GO) test -count=1 -timeout 30m -run '^TestSoak$$|^TestScenarios$$/^pen$$/^(dnsperf|tls-testssl)$$' -v ./cmd/pen
 
 # Every fuzz target for FUZZTIME; go test takes one at a time.
 fuzz:

@@ -28,7 +28,7 @@ var packageOf = map[string]string{
 	"named": "bind9", "dig": "bind9-dnsutils", "ldapsearch": "ldap-utils", "rsyslogd": "rsyslog", "logger": "bsdutils", "ip": "iproute2",
 	"/usr/lib/dovecot/pop3-login": "dovecot-pop3d", "/usr/lib/dovecot/imap-login": "dovecot-imapd",
 	"systemd-analyze": "systemd", "systemd-socket-activate": "systemd", "systemd-sysusers": "systemd", "systemd-tmpfiles": "systemd",
-	"xmllint": "libxml2-utils",
+	"xmllint": "libxml2-utils", "testssl": "testssl.sh",
 }
 
 // ensure installs a program that is missing, as root where there is apt.
