@@ -41,9 +41,6 @@ func (o option) smfType() string {
 	return "astring"
 }
 
-// smfMany says whether the property may have any number of values.
-func (o option) smfMany() bool { return o.name == "command" }
-
 func TestGeneratedService(t *testing.T) {
 	compareGenerated(t, []string{smfDir + "/pen.xml", smfDir + "/svc-pen"}, map[string]func() string{
 		"patterns": smfPatterns,
@@ -62,7 +59,7 @@ func smfPatterns() string {
 	var b strings.Builder
 	for _, o := range smfProperties() {
 		most := "1"
-		if o.smfMany() {
+		if o.repeats() {
 			most = "18446744073709551615"
 		}
 		fmt.Fprintf(&b, "\t\t\t\t<prop_pattern name='%s' type='%s' required='false'>\n", o.property(), o.smfType())
@@ -119,7 +116,7 @@ func manualProperties() string {
 			flag = " Fl " + o.letter
 		}
 		fmt.Fprintf(&b, ".It Va pen/%s Pq Vt %s\n.%s", o.property(), o.smfType(), strings.TrimPrefix(flag, " "))
-		if o.smfMany() {
+		if o.repeats() {
 			b.WriteString(" ,\nonce for each value")
 		}
 		b.WriteString("\n")
