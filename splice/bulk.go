@@ -8,13 +8,13 @@ import "io"
 // splice is a step through a pipe. The end of the stream is a splice of 0 bytes; Hangup plays no part, since a
 // pipe may be full of small segments long before it has the bytes that were asked for, so a short splice does not
 // mean drained.
-func (r *Relay) splice(p *Pool, src *Socket, dst End, left int) (n int, s Status) {
+func (r *Relay) splice(p *Pool, src *Socket, dst End, left, most int) (n int, s Status) {
 	q := p.takePipe()
 	if q == nil {
 		r.mode = copying
 		return 0, Again
 	}
-	err := q.fill(src.FD, min(max(int(r.reach()), startLimit), max(left, bulkLeft)))
+	err := q.fill(src.FD, min(max(int(r.reach()), startLimit), max(left, bulkLeft), most))
 	if err != nil {
 		p.givePipe(q)
 	}

@@ -1,9 +1,9 @@
 package splice
 
 // copy is a step through the pool's scratch buffer. Only what the sink did not take gets a buffer of its own.
-func (r *Relay) copy(p *Pool, src, dst End, left int) (n int, s Status) {
+func (r *Relay) copy(p *Pool, src, dst End, left, most int) (n int, s Status) {
 	limit := min(int(r.reach()), maxLimit)
-	want := min(limit, max(left, minLimit))
+	want := min(limit, max(left, minLimit), most)
 	got, err := src.Read(p.scratch[:want])
 	r.judge(got, want)
 

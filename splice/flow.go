@@ -49,9 +49,10 @@ const (
 	EOF                        // the source has ended and all that it sent has been written
 	SourceFailed               // the source is broken and all that it sent before has been written
 	SinkFailed                 // the sink is broken; what is held can't be delivered any more
+	Paused                     // the flow waits for something that is no matter of its ends: call again when something else has moved
 )
 
-var statusNames = [...]string{"again", "need read", "need write", "eof", "source failed", "sink failed"}
+var statusNames = [...]string{"again", "need read", "need write", "eof", "source failed", "sink failed", "paused"}
 
 // String is for tests and debug output.
 func (s Status) String() string {

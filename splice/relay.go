@@ -1,6 +1,9 @@
 package splice
 
-import "io"
+import (
+	"io"
+	"math"
+)
 
 // How a Relay goes about it, and when that changes:
 //
@@ -86,32 +89,39 @@ func (r *Relay) Close(p *Pool) {
 
 // Pump is part of Flow. The budget may be exceeded by what was held and by less than 64 KB.
 func (r *Relay) Pump(p *Pool, src, dst End, budget int) (n int, s Status) {
+	n, _, s = r.PumpUpTo(p, src, dst, budget, math.MaxInt64)
+	return n, s
+}
+
+// PumpUpTo is Pump, but reads no more than limit bytes, and says how many it has read. Again is also for the limit.
+func (r *Relay) PumpUpTo(p *Pool, src, dst End, budget int, limit int64) (n int, read int64, s Status) {
 	n, s = r.flush(p, dst)
-	for left := budget - n; s == Again && r.end == Again && left > 0; {
+	for left := budget - n; s == Again && r.end == Again && left > 0 && read < limit; {
 		var m int
-		m, s = r.step(p, src, dst, left)
+		m, s = r.step(p, src, dst, left, int(min(limit-read, pipeSize)))
 		n += m
 		left -= max(m, stepCost)
+		read += int64(m + r.Held())
 	}
 	if s == Again {
 		s = r.end
 	}
-	return n, s
+	return n, read, s
 }
 
-// step reads once and writes what was read. Again means: all written, go on.
+// step reads once, no more than most bytes, and writes what was read. Again means: all written, go on.
 //
 // Invariant: when entering step nothing is held and the source has not ended.
-func (r *Relay) step(p *Pool, src, dst End, left int) (n int, s Status) {
+func (r *Relay) step(p *Pool, src, dst End, left, most int) (n int, s Status) {
 	if r.mode == splicing {
 		from, plain := src.(*Socket)
 		_, both := dst.(*Socket)
 		if plain && both {
-			return r.splice(p, from, dst, left)
+			return r.splice(p, from, dst, left, most)
 		}
 		r.mode = copying
 	}
-	return r.copy(p, src, dst, left)
+	return r.copy(p, src, dst, left, most)
 }
 
 // flush writes what is held, the oldest first. Again means: nothing is held any more, here or by the sink.
