@@ -44,12 +44,6 @@ func (c *Conn) responseHead(b []byte, last bool) (n int, going bool) {
 	if len(b) == 0 {
 		return 0, false
 	}
-	if c.res.part {
-		n, seen := emptyLine(b, int(c.res.seen))
-		if c.res.seen = int32(seen); n == 0 && len(b) <= maxResponseHead && !last {
-			return 0, false
-		}
-	}
 	var s statusHead
 	switch o := s.read(b); {
 	case o == more && len(b) <= maxResponseHead && !last:
@@ -58,7 +52,7 @@ func (c *Conn) responseHead(b []byte, last bool) (n int, going bool) {
 		c.Lose()
 		return 0, true
 	}
-	c.res.seen, c.res.part = 0, false
+	c.res.part = false
 	c.follow(&s)
 	return s.end, true
 }
