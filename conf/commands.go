@@ -73,7 +73,7 @@ var table []*Command
 
 func init() {
 	table = slices.Concat(accessCommands, balanceCommands, logCommands, processCommands, queryCommands,
-		socketCommands, datagramCommands, healthCommands, limitCommands, proxyCommands, tlsCommands, fileCommands, laterCommands)
+		socketCommands, datagramCommands, healthCommands, limitCommands, proxyCommands, httpCommands, tlsCommands, fileCommands, laterCommands)
 	slices.SortFunc(table, func(a, b *Command) int { return strings.Compare(a.Name, b.Name) })
 	for _, c := range table {
 		if c.Where == 0 {

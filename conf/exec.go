@@ -128,7 +128,7 @@ func (c *call) perform() error {
 	if least, most := arity(row.Args); len(c.args) < least || len(c.args) > most {
 		return c.misused(row.Usage())
 	}
-	sets := row.set != nil && (len(c.args) > 0 || row.Args == "")
+	sets := row.set != nil && (len(c.args) > 0 || row.Args == "" || row.reply == nil)
 	if sets || row.set == nil {
 		if err := c.allowed(); err != nil {
 			return err

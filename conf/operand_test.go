@@ -119,7 +119,7 @@ func TestOperandsYield(t *testing.T) {
 	commands := []string{"server 0 max 7 port 0", "server 2 address /run/app", "server 3 address www9", "server 1 drain probe none", "listen 99"}
 	operands := []string{"8080", "www1:80:1:2", "www2", "www3:80:5"}
 	want := Service{
-		Name: "default", Listen: "99", Timeout: NewService("").Timeout, Flow: NewService("").Flow,
+		Name: "default", Listen: "99", Timeout: NewService("").Timeout, Flow: NewService("").Flow, HTTP: NewService("").HTTP,
 		Servers: []Server{{Address: "www1", Port: 0, Max: 7, Hard: 2}, {Address: "www2", Port: 8080, Admin: Drain, Probe: Probe{Kind: NoProbe}}, {Address: "/run/app", Max: 5}, {Address: "www9"}},
 	}
 	for _, first := range []bool{true, false} {

@@ -4,10 +4,6 @@ package conf
 var laterCommands = []*Command{
 	{Name: "dsr_if", Args: "INTERFACE", Help: "Use an interface for direct server return.", Later: true, kind: absent("")},
 	{
-		Name: "http", Help: "Add X-Forwarded-For to HTTP requests.", NoHelp: "Add nothing to HTTP requests.",
-		Later: true, perService: true, kind: absent("no http"),
-	},
-	{
 		Name: "tarpit_acl", Args: "[N]", Help: "Answer for addresses on access list N that nobody has.",
 		Later: true, kind: absent(""), reply: sayTarpit,
 	},

@@ -70,6 +70,7 @@ type Service struct {
 	Proxy     Proxy
 	Routes    []Route // route: replaced as a whole, never changed in place
 	Flow      Flow
+	HTTP      HTTP
 	TLS       TLS
 	ClientACL int    // client_acl: index into Settings.ACL
 	Dummy     bool   // dummy: answer as a web server, without servers
@@ -163,6 +164,7 @@ func NewService(name string) *Service {
 		Name:    name,
 		Timeout: Timeout{Connect: 3 * time.Second, Blacklist: 30 * time.Second, Handshake: 10 * time.Second},
 		Flow:    Flow{Timeout: time.Minute},
+		HTTP:    HTTP{MaxHead: 32 << 10, Timeout: 10 * time.Second},
 	}
 }
 

@@ -128,7 +128,7 @@ func TestSettersOfServices(t *testing.T) {
 		"abuse": "h:1", "access_log": "f json", "blacklist": "7", "client_acl": "3", "emergency": "h:1", "idle_timeout": "7",
 		"idlers": "7", "listen": "99", "log": "f", "server": "3 port 5", "source": "127.0.0.1", "tcp_fastclose": "up",
 		"timeout": "7", "tracking": "7", "agent": "7", "all_down": "open", "client_max": "7",
-		"client_rate": "7/1", "limit_action": "tarpit", "observe": "7", "on_down": "close", "probe": "tcp", "queue": "7", "slow_start": "7", "udp_responses": "1", "udp_timeout": "7", "handshake_timeout": "7", "proxy_protocol": "accept 1", "route": "alpn h2 server 1",
+		"client_rate": "7/1", "limit_action": "tarpit", "observe": "7", "on_down": "close", "probe": "tcp", "queue": "7", "slow_start": "7", "udp_responses": "1", "udp_timeout": "7", "handshake_timeout": "7", "http_head": "4096", "http_timeout": "7", "proxy_protocol": "accept 1", "route": "alpn h2 server 1",
 		"ssl_alpn": "h2", "ssl_ca_dir": "d", "ssl_ca_file": "f", "ssl_cert": "a b", "ssl_ciphers": "HIGH", "ssl_crl": "f", "ssl_key": "f",
 		"ssl_ocsp": "fetch", "ssl_ocsp_response": "f", "ssl_option": "no_tlsv1.2", "ssl_protocol": "tls1.3", "ssl_session_tickets": "off", "ssl_sni_path": "d", "ssl_ticket_key": "f", "ssl_verify": "optional",
 	}

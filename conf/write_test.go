@@ -37,7 +37,7 @@ var goldens = map[string][]string{
 		"acl 0 permit 10.0.0.0 255.0.0.0", "acl 0 deny 10.1.2.3", "acl 9 deny 2001:db8::/32", "acl 9 deny ::1", "acl 9 permit country se",
 		"ascii", "blacklist 0", "block", "chroot /var/empty", "client_acl 1", "clients_max 1000", "conn_max 2000", "control 127.0.0.1:8888",
 		"control_acl 2", "debug 3", "delayed_forward", "drain 30", "dummy", "emergency sorry.example:80:10", "epoll", "exit_enabled", "foreground",
-		"geoip /var/lib/GeoIP/country.mmdb", "handshake_timeout 7", "hash", "idle_timeout 600", "idlers 3", "keepalive", "listen [::1]:8080", "listen_queue 1000",
+		"geoip /var/lib/GeoIP/country.mmdb", "handshake_timeout 7", "hash", "idle_timeout 600", "http append forwarded", "http only trusted 6", "http_head 8192", "http_timeout 20", "idlers 3", "keepalive", "listen [::1]:8080", "listen_queue 1000",
 		"log logger:10000", "metrics 127.0.0.1:9100", "multi_accept 8", "peek", "pending_max 50", "pid_file /run/pen.pid", "prio", "reactors 2", "roundrobin",
 		"least_connections", "maglev", "two_choices", "agent 8000", "all_down open", "observe 10", "on_down close", "slow_start 60",
 		"probe http /a,b expect 'all is well' host www.example interval 0.5 timeout 0.25 rise 1 fall 4 port 8080",
@@ -201,6 +201,7 @@ func TestWriteCoversTheSettings(t *testing.T) {
 		s.Services[0].Limit = Limit{Queue: 1, QueueTime: time.Second, Rate: 1, RateTime: time.Second, Tarpit: true, TarpitTime: time.Second}
 		s.Services[0].AccessLog.To = "syslog" // without it JSON means nothing
 		s.Services[0].Proxy.Accept = true     // likewise the list
+		s.Services[0].HTTP = HTTP{On: true, Trusts: true}
 		s.Services[0].Routes = []Route{{Name: "www", Servers: []int{0}}}
 		return s
 	}
