@@ -25,6 +25,7 @@ type layer interface {
 type layers struct {
 	end     [2]layer       // by side: TLS; nil = the socket itself
 	flow    [2]splice.Flow // by the side it leads to: HTTP; nil = the plain relay
+	http    *exchange      // nil = requests are not looked at
 	leaving sides          // whose goodbye is kept until there is room for it; their streams end with it
 	step    step           // of the greeting: the one that it is at
 	to      netip.AddrPort // whom the client has connected to, by its PROXY header; not valid = we were not told

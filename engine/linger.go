@@ -20,6 +20,9 @@ func (r *reactor) sinkFailed(s *session, to side) {
 	from := to.other()
 	r.closeFlow(s, to)
 	s.broken.add(to)
+	if h := s.exchange(); h != nil && to == down {
+		h.conn.Lose() // the responses are thrown away
+	}
 	if s.ended.has(from) {
 		r.lose(s, to)
 		return

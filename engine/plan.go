@@ -36,6 +36,7 @@ type service struct {
 	tls       *certs.Front // nil = clients speak no TLS
 	acl       *conf.Matcher
 	trusted   *conf.Matcher // whose PROXY headers count
+	http      *httpRules    // nil = requests are not looked at
 	logNet    bool          // the request log goes to a penlogd
 	sockets   []int         // that listen, one for each reactor, which owns it; -1 = another reactor has the only one
 }
@@ -210,7 +211,7 @@ func (g *registry) compileService(p, old *plan, c *conf.Service) (*service, erro
 	if err := streamsOnly(c); err != nil {
 		return nil, err
 	}
-	v := &service{conf: c, state: g.service(c.Name), choice: g.choice(c.Name), acl: p.matchers[c.ClientACL], trusted: p.matchers[c.Proxy.ACL]}
+	v := &service{conf: c, state: g.service(c.Name), choice: g.choice(c.Name), acl: p.matchers[c.ClientACL], trusted: p.matchers[c.Proxy.ACL], http: compileHTTP(p, &c.HTTP)}
 	seen := map[string]int{}
 	_, _, v.logNet = conf.LogAddress(c.Log)
 	var err error
@@ -264,6 +265,8 @@ func streamsOnly(c *conf.Service) error {
 	case !c.UDP:
 	case c.Dummy:
 		return errors.New("dummy: it answers streams, not datagrams; turn off dummy or udp")
+	case c.HTTP.On:
+		return errors.New("http: there are no requests in datagrams; turn off http or udp")
 	case c.Idlers > 0:
 		return errors.New("idlers: there are no idle connections for datagrams; set idlers to 0 or turn off udp")
 	case c.TLS.On():

@@ -55,15 +55,16 @@ type reactor struct {
 	closing   []int      // descriptors to close at the end of the turn
 	handed    []int32    // connection numbers to give back at the end of the turn
 
-	pool     *splice.Pool
-	tls      *tlsio.Pool
-	counters counters
-	udp      datagrams
-	logs     []*turnLogs // by serviceState.id; nil = nothing was ever logged
-	tap      tap
-	peer     peer
-	events   [batch]poller.Event
-	again    []*session // spare memory of todo
+	pool      *splice.Pool
+	tls       *tlsio.Pool
+	exchanges []*exchange // unused
+	counters  counters
+	udp       datagrams
+	logs      []*turnLogs // by serviceState.id; nil = nothing was ever logged
+	tap       tap
+	peer      peer
+	events    [batch]poller.Event
+	again     []*session // spare memory of todo
 }
 
 func newReactor(e *Engine, id int, backend string) (*reactor, error) {

@@ -23,11 +23,12 @@ const (
 	reasonSlow               // handshake_timeout
 	reasonPreface            // a trusted peer did not begin with a PROXY header that can be read
 	reasonHandshake          // TLS with the client came to nothing
+	reasonRequest            // a request of HTTP was refused
 )
 
 var reasonNames = [...]string{
 	"-", "client", "server", "client-reset", "server-reset", "idle", "no-server", "denied", "closed", "exit", "defect", "dummy", "limit", "server-down",
-	"answered", "evicted", "slow", "no-header", "handshake",
+	"answered", "evicted", "slow", "no-header", "handshake", "bad-request",
 }
 
 func (w reason) String() string { return reasonNames[w] }

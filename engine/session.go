@@ -390,6 +390,9 @@ func (r *reactor) established(s *session) {
 	if s.tried > 0 {
 		v.failovers++
 	}
+	if s.service.http != nil {
+		r.beginHTTP(s)
+	}
 	s.state = stateRelaying
 	r.touch(s)
 	r.pump(s)
@@ -408,7 +411,7 @@ func (r *reactor) renew(s *session) {
 			s.server = &v.places[i]
 		}
 	}
-	if s.state == stateRelaying || s.state == stateWaiting && !s.beingGreeted() {
+	if s.state == stateRelaying && !s.headIsDue() || s.state == stateWaiting && !s.beingGreeted() {
 		r.deadlines.lift(s)
 		r.touch(s)
 	}
@@ -416,7 +419,7 @@ func (r *reactor) renew(s *session) {
 
 // touch puts the end by idle_timeout off.
 func (r *reactor) touch(s *session) {
-	if d := s.service.conf.Timeout.Idle; d > 0 {
+	if d := s.service.conf.Timeout.Idle; d > 0 && !s.headIsDue() {
 		r.deadlines.set(s, r.now, d)
 	}
 }
@@ -432,6 +435,9 @@ func (r *reactor) pump(s *session) {
 	}
 	if s.moved != before && s.state == stateRelaying {
 		r.touch(s)
+	}
+	if h := s.exchange(); h != nil && s.state == stateRelaying {
+		r.attend(s, h)
 	}
 }
 
@@ -463,6 +469,10 @@ func (r *reactor) pumpTo(s *session, to side) {
 		s.writable.remove(to)
 		r.arm(s, to, poller.Writable)
 	case splice.EOF:
+		if h := s.exchange(); h != nil && h.over && to == down {
+			r.farewell(s)
+			return
+		}
 		r.early(s, from)
 		s.because(either(from, reasonClient, reasonServer))
 		r.endOfStream(s, to)
@@ -540,13 +550,24 @@ func (r *reactor) timedOut(s *session) {
 		if s.beingGreeted() {
 			s.because(reasonSlow)
 		}
-		fallthrough
+		r.idled(s)
+	case stateRelaying:
+		if s.headIsDue() {
+			r.tooSlow(s)
+			return
+		}
+		r.idled(s)
 	default:
-		s.because(reasonIdle)
-		s.goodbye(down)
-		s.goodbye(up)
-		r.retire(s)
+		r.idled(s)
 	}
+}
+
+// idled ends a session on which nothing happens.
+func (r *reactor) idled(s *session) {
+	s.because(reasonIdle)
+	s.goodbye(down)
+	s.goodbye(up)
+	r.retire(s)
 }
 
 // retire ends a session from any state. Its descriptors are closed at the end of the turn.
@@ -564,6 +585,7 @@ func (r *reactor) retire(s *session) {
 		r.leaveServer(s)
 	}
 	r.close(s, down)
+	r.endHTTP(s)
 	if s.marks&markCounted != 0 {
 		r.engine.visitors.leave(s.service.visitor(s.client))
 	}
