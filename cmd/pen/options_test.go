@@ -175,7 +175,6 @@ func TestParseErrors(t *testing.T) {
 		{"bad listener", "x:y:z h1:2", []string{"x:y:z"}},
 		{"TLS version", "-L tls9 1", []string{"-L: ", "protocol version tls9 not known"}},
 		{"a certificate twice", "-E a -E a 1", []string{"-E: ", "expected 'a' once"}},
-		{"http", "-H 80", []string{"-H: ", "not available in this version of pen"}},
 		{"Windows", "-i pen", []string{"-i: for Windows only"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
