@@ -312,3 +312,12 @@ func TestHTTPCutAnywhere(t *testing.T) {
 	}
 	eventually(t, "all sessions are over", func() bool { open, _ := e.connections.count(); return open == 0 })
 }
+
+// What a connection was is nothing to the one that comes after it.
+func TestHTTPConnectionsAreApart(t *testing.T) {
+	d := startDialogue(t, nil)
+	for range 5 {
+		d.play("C> GET / HTTP/1.1\r\nA: b\r\n\r\n", "S< GET / HTTP/1.1\r\nA: b+\r\n\r\n", "S> "+httpOK, "C< "+httpOK, "C>|", "S<|", "S>|", "C<|")
+		d.client, d.server = dial(t, d.engine), nil
+	}
+}

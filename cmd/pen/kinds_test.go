@@ -16,6 +16,7 @@ import (
 // no answer) have no connections to treat.
 var kinds = map[string]func(b *backend, c net.Conn){
 	"http":   serveHTTP,
+	"web":    serveWeb,
 	"smtp":   serveSMTP,
 	"line":   serveLines,
 	"echo":   serveEcho,
