@@ -194,14 +194,7 @@ func (r *reactor) connect(s *session, p *place) bool { return r.admits(s, p) && 
 
 // engage begins to connect to a place that has been taken out of its limit.
 func (r *reactor) engage(s *session, p *place) bool {
-	talks, ok := r.readEarly(s)
-	if !ok {
-		p.release()
-		s.because(reasonClientReset)
-		r.retire(s)
-		return true
-	}
-	fd, err := r.openUp(s.service, p, talks)
+	fd, err := r.openUp(s.service, p)
 	switch {
 	case err == nil:
 	case exhausted(err) && s.number != none:
@@ -448,20 +441,13 @@ func (r *reactor) pumpTo(s *session, to side) {
 	if s.ended.has(to) || !s.readable.has(from) && flow.Held() == 0 || !s.writable.has(to) && !s.broken.has(to) {
 		return
 	}
-	budget := turnBudget
-	drained := s.layers == nil && !s.readable.has(from)
-	if drained {
-		budget = 0 // what is held, and no call to hear that there is no more
-	}
-	n, status := flow.Pump(r.pool, r.source(s, from), s.end(to), budget)
+	n, status := flow.Pump(r.pool, r.source(s, from), s.end(to), turnBudget)
 	if n > 0 && !s.broken.has(to) {
 		r.moved(s, to, n)
 	}
 	switch status {
 	case splice.Again:
-		if !drained {
-			r.postpone(s)
-		}
+		r.postpone(s)
 	case splice.NeedRead:
 		s.readable.remove(from)
 		r.arm(s, from, poller.Readable)

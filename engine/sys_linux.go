@@ -92,10 +92,6 @@ func closeSocket(fd int) {
 	syscall.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0)
 }
 
-// delayACK has the last packet of the handshake go out with the first bytes, which must follow soon (tcp(7), TCP_QUICKACK).
-// From then on all is acknowledged as usual.
-func delayACK(fd int) { setOption(fd, unix.IPPROTO_TCP, unix.TCP_QUICKACK, 0) }
-
 // noDelayInherited: a socket takes TCP_NODELAY over from the listener that it was accepted on.
 const noDelayInherited = true
 

@@ -65,9 +65,6 @@ func shutdownWrite(fd int) { unix.Shutdown(fd, unix.SHUT_WR) }
 
 func closeSocket(fd int) { unix.Close(fd) }
 
-// delayACK: a packet for the end of the handshake.
-func delayACK(int) {}
-
 const noDelayInherited = false
 
 // bindLate: a source address has one port for each connection here.

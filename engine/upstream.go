@@ -10,17 +10,14 @@ import (
 
 const starvedRetry = 20 * time.Millisecond // until a session that found no descriptor or port looks again
 
-// openUp makes a socket and begins to connect it. talks tells that bytes are waiting to be sent.
-func (r *reactor) openUp(v *service, p *place, talks bool) (int, error) {
+// openUp makes a socket and begins to connect it.
+func (r *reactor) openUp(v *service, p *place) (int, error) {
 	fd, err := newSocket(p.addr.family(), unix.SOCK_STREAM)
 	if err != nil {
 		return -1, err
 	}
 	if p.addr.path == "" {
 		err = r.prepareUp(fd, v)
-		if talks {
-			delayACK(fd)
-		}
 	}
 	if err == nil {
 		err = connect(fd, p.addr)
