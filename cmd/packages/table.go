@@ -84,12 +84,13 @@ func unfold(rows, left []row) ([]row, error) {
 			all = append(all, r)
 			continue
 		}
-		files, err := filepath.Glob(r.source + "*.*")
+		files, err := os.ReadDir(r.source)
 		if err != nil {
 			return nil, err
 		}
-		for _, path := range files {
-			if slices.ContainsFunc(left, func(l row) bool { return l.source == path }) {
+		for _, file := range files {
+			path := r.source + file.Name()
+			if file.IsDir() || slices.ContainsFunc(left, func(l row) bool { return l.source == path }) {
 				continue
 			}
 			f := r

@@ -77,7 +77,8 @@ each() {
 		program) "$1" "$mode" "$kind" "$BIN/$source" "$target" ;;
 		*)
 			case $source in
-			*/) for file in "$source"*.*; do
+			*/) for file in "$source"*; do
+				[ -f "$file" ] || continue
 				case $left in *" $file "*) continue ;; esac
 				folder=$target
 				[ "$kind" != man ] || folder=${target}man${file##*.}/
