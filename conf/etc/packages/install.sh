@@ -23,7 +23,7 @@ trap 'rm -rf "$work"' EXIT
 # goal PATH prints where a path of the table goes to.
 goal() {
 	case $1 in
-	/usr/local/*) echo "$DESTDIR$1" ;;
+	/usr/local/* | /etc/rc.d/* | /etc/init.d/* | /etc/security/*) echo "$DESTDIR$1" ;; # where the system looks
 	/usr/*) echo "$DESTDIR$PREFIX/${1#/usr/}" ;;
 	/etc/*) echo "$DESTDIR$SYSCONFDIR/${1#/etc/}" ;;
 	*) echo "$DESTDIR$1" ;;
