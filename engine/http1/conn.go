@@ -143,9 +143,10 @@ func (c *Conn) Lose() {
 	c.res.state = opaque
 }
 
-// Reading returns a number for the request whose head has come in part, so that its rest is waited for; 0 if there is none.
+// Reading returns a number for the request whose head, or whose trailer, has come in part, so that its rest is waited for; 0
+// if there is none.
 func (c *Conn) Reading() uint32 {
-	if !c.req.part || c.req.state == opaque || c.req.state == refused || c.paused() {
+	if !c.req.part || c.req.state != atHead && c.req.state != atTrailer || c.paused() {
 		return 0
 	}
 	return c.requests + 1

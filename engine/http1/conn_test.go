@@ -467,7 +467,10 @@ func TestReading(t *testing.T) {
 		{" / HTTP/1.1\r\nUpgrade: x\r\n\r\nGET", "", 0},
 		{"", ok200 + ok200 + ok200, 4},
 		{" / HTTP/1.1\r\nContent-Length: 5\r\n\r\nabc", "", 0},
-		{"dex", "", 5},
+		{"de", "", 0},
+		{"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5;", "", 0}, // there may be many of them, at any pace
+		{"\r\nabcde\r\n0\r\nA", "", 6},
+		{": b\r\n\r\nx", "", 6},
 	}
 	for i, s := range steps {
 		w.client(s.client)
