@@ -55,7 +55,8 @@ func guideBlock(guide, heading string) (string, error) {
 	return blocks[n-1][1], nil
 }
 
-// TestRecipesAreRun wants each file of pen that a guide shows in a block of the language conf to be run by a scenario.
+// TestRecipesAreRun wants each file of pen that these guides show, in a block of the language conf, to be run by a scenario.
+// The others show lines, which TestExamples tries.
 func TestRecipesAreRun(t *testing.T) {
 	var scripts strings.Builder
 	files, err := filepath.Glob("testdata/*.txtar")
@@ -69,13 +70,8 @@ func TestRecipesAreRun(t *testing.T) {
 		}
 		scripts.Write(text)
 	}
-	all, err := filepath.Glob("../../docs/*.md")
-	if err != nil || len(all) == 0 {
-		t.Fatalf("no guides: %v", err)
-	}
-	for _, file := range all {
-		guide := filepath.Base(file)
-		source, err := os.ReadFile(file)
+	for _, guide := range []string{"cookbook.md", "getting-started.md", "high-availability.md", "migrating-haproxy.md", "migrating-nginx.md", "security.md"} {
+		source, err := os.ReadFile("../../docs/" + guide)
 		if err != nil {
 			t.Fatal(err)
 		}
