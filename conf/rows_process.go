@@ -99,6 +99,11 @@ var processCommands = []*Command{
 		NoHelp: "Let the status page do nothing but show.", reply: sayValue,
 		kind: text(nil, func(s *Settings, _ *Service) *string { return &s.Control.StatusAdmin }),
 	},
+	{
+		Name: "sandbox", Help: "When started, keep the process from all files but those in the directories of the configured ones and of the system.",
+		NoHelp: "Reach all files that the account may.", Where: AtStart | InFile,
+		kind: toggle(func(s *Settings, _ *Service) *bool { return &s.Process.Sandbox }),
+	},
 	pollerCommand("select", "Use poll to wait for events; the name is kept for old files."),
 	{
 		Name: "user", Args: "NAME", Help: "Run as a user, like option -u.",

@@ -30,6 +30,7 @@ type Process struct {
 	Foreground   bool          // -f
 	ExitEnabled  bool          // -X: the exit command works
 	AbortOnError bool          // abort_on_error: leave a core file after a fatal error
+	Sandbox      bool          // sandbox: reach no files but those that are needed
 	Debug        int           // debug, -d: 0 = quiet, 3 = dump what is forwarded
 	ASCII        bool          // ascii, -a: dumps as text, not as hexadecimal
 	Drain        time.Duration // drain: how long TERM waits for open connections; 0 = not at all

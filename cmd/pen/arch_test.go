@@ -26,8 +26,8 @@ type rule struct {
 var rules = []rule{
 	{"bench", []string{"github.com", "golang.org/x/sys", "gonum.org/v1/plot"},
 		"it measures the programs as they are built, beside others: our packages would make us special"},
-	{"cmd/daemon", []string{"golang.org/x/sys", "github.com/coreos/go-systemd"},
-		"pen and penlogd share it: it knows nothing of what they do; what systemd hands over and wants to hear is its own library's business"},
+	{"cmd/daemon", []string{"golang.org/x/sys", "github.com/coreos/go-systemd", "github.com/landlock-lsm/go-landlock"},
+		"pen and penlogd share it: it knows nothing of what they do; what systemd hands over and wants to hear, and Landlock for all threads, are their own libraries' business"},
 	{"cmd/packages", nil, "it makes packages of the programs as they are built; what it needs for that are tools, which pen's go.mod is kept free of"},
 	{"cmd/version", nil, "all programs share it"},
 	{"cmd/demo", []string{"golang.org/x/sys"}, "it shows the programs as they are built"},

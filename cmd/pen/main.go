@@ -175,6 +175,11 @@ func open(d *conf.Draft, o control.Options) (*control.Control, error) {
 			return nil, err
 		}
 	}
+	if s.Process.Sandbox {
+		if err := sandbox(s).Restrict(); err != nil {
+			return nil, err
+		}
+	}
 	return c, nil
 }
 

@@ -15,6 +15,7 @@ func fixed(s, was *conf.Settings) error {
 		{"chroot", is.Chroot, old.Chroot},
 		{"pid_file", is.PidFile, old.PidFile},
 		{"foreground", fmt.Sprint(is.Foreground), fmt.Sprint(old.Foreground)},
+		{"sandbox", fmt.Sprint(is.Sandbox), fmt.Sprint(old.Sandbox)},
 	} {
 		if p.is != p.was {
 			return fmt.Errorf("%s can't change from '%s' to '%s' while pen runs: restart it", p.name, p.was, p.is)

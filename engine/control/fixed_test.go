@@ -13,6 +13,7 @@ func TestFixedAtStart(t *testing.T) {
 		{"chroot /nowhere", "chroot can't change from '' to '/nowhere' while pen runs: restart it"},
 		{"pid_file /nowhere/pid", "pid_file can't change from '' to '/nowhere/pid' while pen runs: restart it"},
 		{"no foreground", "foreground can't change from 'true' to 'false' while pen runs: restart it"},
+		{"sandbox", "sandbox can't change from 'false' to 'true' while pen runs: restart it"},
 		{"user somebody", "user can't change from '"},
 	} {
 		rewrite(t, name, "tracking 8", tt.line)
