@@ -7,10 +7,6 @@ var laterCommands = []*Command{
 		Name: "tarpit_acl", Args: "[N]", Help: "Answer for addresses on access list N that nobody has.",
 		Later: true, kind: absent(""), reply: sayTarpit,
 	},
-	{
-		Name: "transparent", Help: "Connect to servers from the client's address.", NoHelp: "Connect to servers from an address of pen.",
-		Later: true, perService: true, kind: absent("no transparent"),
-	},
 }
 
 // absent is the kind of a setting that does not exist yet; line is what is written for it, "" for nothing.

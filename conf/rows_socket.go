@@ -67,6 +67,11 @@ var socketCommands = []*Command{
 		perService: true,
 		kind:       toggle(func(_ *Settings, v *Service) *bool { return &v.TCP.NoDelay }),
 	},
+	{
+		Name: "transparent", Help: "Connect to servers from the client's address, which takes a privilege.",
+		NoHelp: "Connect to servers from an address of pen.", perService: true,
+		kind: toggle(func(_ *Settings, v *Service) *bool { return &v.TCP.Transparent }),
+	},
 }
 
 // noted makes a kind remember that the address of the first service has been set: the operand leaves it alone.

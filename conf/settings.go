@@ -114,6 +114,7 @@ type TCP struct {
 	NoDelay        bool      // tcp_nodelay: shown and written; TCP_NODELAY is always set
 	KeepAlive      bool      // keepalive: SO_KEEPALIVE towards the servers
 	Peek           bool      // peek: choose the server after the first bytes of the client
+	Transparent    bool      // transparent: connect to servers from the client's address
 	Source         string    // source: local address of connections to servers; "" = the system's choice
 	DelayedForward bool      // delayed_forward: accepted and without effect, as in pen
 	Block          bool      // block: accepted and without effect, as in pen

@@ -165,8 +165,7 @@ func TestHelp(t *testing.T) {
 		{"help acl", "acl N permit|deny ADDRESS[/LENGTH]|country [MASK|XX]\n    Add an entry to access list N (0 to 9): an IPv4 address with a mask, " +
 			"an IPv6 address with the length of a prefix, or a country.\nno acl N\n    Delete all entries of access list N, which then permits everything.\n"},
 		{"help exit", "exit\n    End the program, if it was started with option -X.\n    Only on the control socket.\n"},
-		{"help transparent", "transparent\n    Connect to servers from the client's address.\n    Not available in this version of pen.\n" +
-			"no transparent\n    Connect to servers from an address of pen.\n"},
+		{"help dsr_if", "dsr_if INTERFACE\n    Use an interface for direct server return.\n    Not available in this version of pen.\n"},
 	}
 	for _, tt := range tests {
 		if got := reply(t, Default(), Offline{}, tt.line); got != tt.want {

@@ -49,7 +49,7 @@ var goldens = map[string][]string{
 		"ssl_ciphers HIGH:!aNULL", "ssl_crl /etc/pen/crl.pem", "ssl_key /etc/pen/rsa.key", "ssl_ocsp fetch",
 		"ssl_ocsp_response /etc/pen/ocsp.der", "ssl_option no_tlsv1.2", "ssl_protocol tls1.3", "ssl_session_tickets off", "ssl_sni_path /etc/pen/sni",
 		"ssl_ticket_key /etc/pen/ticket.key", "ssl_verify required", "server 0 tls verify '/etc/pen/server ca.pem' sni www.example", "server 2 tls",
-		"source 192.0.2.1", "status_admin '/etc/pen token'", "stubborn", "tcp_fastclose both", "tcp_nodelay", "timeout 5", "tracking 60", "user pen", "web_stats /run/pen.html", "weight",
+		"source 192.0.2.1", "status_admin '/etc/pen token'", "stubborn", "tcp_fastclose both", "tcp_nodelay", "timeout 5", "tracking 60", "transparent", "user pen", "web_stats /run/pen.html", "weight",
 		"service mail", "listen 25", "server 0 address mx port 25 weight 9", "log '/var/log/it''s mail'", "service web", "hash",
 	},
 }

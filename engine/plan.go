@@ -211,6 +211,9 @@ func (g *registry) compileService(p, old *plan, c *conf.Service) (*service, erro
 	if err := streamsOnly(c); err != nil {
 		return nil, err
 	}
+	if c.TCP.Transparent && !canForeign {
+		return nil, errors.New("transparent: this system has no connections from addresses of others")
+	}
 	v := &service{conf: c, state: g.service(c.Name), choice: g.choice(c.Name), acl: p.matchers[c.ClientACL], trusted: p.matchers[c.Proxy.ACL], http: compileHTTP(p, &c.HTTP)}
 	seen := map[string]int{}
 	_, _, v.logNet = conf.LogAddress(c.Log)

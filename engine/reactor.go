@@ -29,6 +29,7 @@ type reactor struct {
 	poller   poller.Poller
 	mailbox  mailbox
 	plan     *plan     // the one in use
+	opaque   bool      // it has been told that there can be no connections from the addresses of clients
 	now      int64     // the clock, read once per turn: nanoseconds since the engine was made
 	wall     time.Time // the same moment
 	yielded  int64     // when it last went through Go's scheduler

@@ -194,7 +194,7 @@ func (r *reactor) connect(s *session, p *place) bool { return r.admits(s, p) && 
 
 // engage begins to connect to a place that has been taken out of its limit.
 func (r *reactor) engage(s *session, p *place) bool {
-	fd, err := r.openUp(s.service, p)
+	fd, err := r.openUp(s.service, p, s.client)
 	switch {
 	case err == nil:
 	case exhausted(err) && s.number != none:

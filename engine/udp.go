@@ -163,7 +163,7 @@ func (r *reactor) seekForFlow(f *flow) (drop, bool) {
 		if !r.admitsFlow(f, p) {
 			continue
 		}
-		fd, err := r.openFlow(v, p)
+		fd, err := r.openFlow(v, p, f.client)
 		if err == nil {
 			r.attachFlow(f, p, fd)
 			return 0, true
@@ -190,14 +190,14 @@ func (r *reactor) admitsFlow(f *flow, p *place) bool {
 }
 
 // openFlow makes a socket that is connected to a server.
-func (r *reactor) openFlow(v *service, p *place) (int, error) {
+func (r *reactor) openFlow(v *service, p *place, client netip.Addr) (int, error) {
 	fd, err := newSocket(p.addr.family(), unix.SOCK_DGRAM)
 	if err != nil {
 		return -1, err
 	}
-	bound := p.addr.path == "" && v.source != nil
+	bound := p.addr.path == "" && (v.source != nil || v.conf.TCP.Transparent)
 	if bound {
-		err = unix.Bind(fd, v.source.sockaddr())
+		err = r.bindUp(fd, v, p, client)
 	}
 	if err == nil {
 		err = connect(fd, p.addr)

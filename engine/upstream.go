@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"net/netip"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -11,13 +12,13 @@ import (
 const starvedRetry = 20 * time.Millisecond // until a session that found no descriptor or port looks again
 
 // openUp makes a socket and begins to connect it.
-func (r *reactor) openUp(v *service, p *place) (int, error) {
+func (r *reactor) openUp(v *service, p *place, client netip.Addr) (int, error) {
 	fd, err := newSocket(p.addr.family(), unix.SOCK_STREAM)
 	if err != nil {
 		return -1, err
 	}
 	if p.addr.path == "" {
-		err = r.prepareUp(fd, v)
+		err = r.prepareUp(fd, v, p, client)
 	}
 	if err == nil {
 		err = connect(fd, p.addr)
@@ -29,15 +30,13 @@ func (r *reactor) openUp(v *service, p *place) (int, error) {
 	return -1, err
 }
 
-func (r *reactor) prepareUp(fd int, v *service) error {
+func (r *reactor) prepareUp(fd int, v *service, p *place, client netip.Addr) error {
 	err := setOption(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
 	if err == nil && v.conf.TCP.KeepAlive {
 		err = setOption(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1)
 	}
-	if err == nil && v.source != nil {
-		if err = bindLate(fd); err == nil {
-			err = unix.Bind(fd, v.source.sockaddr())
-		}
+	if err == nil {
+		err = r.bindUp(fd, v, p, client)
 	}
 	return err
 }
