@@ -288,7 +288,7 @@ func TestErrors(t *testing.T) {
 		{"services xml", "services: expected json, not 'xml'"},
 		{"mode xml", "mode: expected json, not 'xml'"},
 		{"recent 5 xml", "recent: expected json, not 'xml'"},
-		{"transparent", "transparent: not available in this version of pen"},
+		{"dsr_if eth0", "dsr_if: not available in this version of pen"},
 		{"ssl_cert ''", "ssl_cert: expected the name of a file, not an empty word"},
 		{"ssl_cert a a", "ssl_cert: expected 'a' once"},
 		{"ssl_alpn " + strings.Repeat("x", 256), "ssl_alpn: expected the name of a protocol, like h2 or http/1.1, not '" + strings.Repeat("x", 60) + "...'"},

@@ -50,7 +50,7 @@ func TestLoad(t *testing.T) {
 func TestLoadErrors(t *testing.T) {
 	inner := inFile(t, "inner.conf", "weight\nserver 0 max\n")
 	file := inFile(t, "pen.conf", strings.Join([]string{
-		"hash", "hsah", "timeout x", "", "# comment", "tcp_fastclose", "no such", "include " + inner, "include /none", "write", "exit", "transparent",
+		"hash", "hsah", "timeout x", "", "# comment", "tcp_fastclose", "no such", "include " + inner, "include /none", "write", "exit", "dsr_if eth0",
 		"service web", "log 'x", "hash\rprio", strings.Repeat("y", 70000), "prio",
 	}, "\n"))
 	s := settings(t, "server 0 address www1 port 80")
@@ -64,7 +64,7 @@ INNER:2: server: expected a value after 'max'
 FILE:9: include: stat /none: no such file or directory
 FILE:10: write: not possible in a file, only at start or on the control socket
 FILE:11: exit: not possible in a file, only on the control socket
-FILE:12: transparent: not available in this version of pen
+FILE:12: dsr_if: not available in this version of pen
 FILE:14: log 'x: expected a closing ' at the end of the value
 FILE:15: expected one command a line, not a carriage return inside of one
 FILE:16: expected a line of at most 65536 bytes`)
