@@ -75,7 +75,6 @@ func (r *reactor) beginHTTP(s *session) {
 	h.conn.Reset(&rules.Rules, http1.Client{Addr: s.client, TLS: l.end[down] != nil, Existing: rules.treats(s.client)})
 	h.to[up] = splice.Edited{Relay: &s.relay[up], Editor: h.conn.Requests()}
 	h.to[down] = splice.Edited{Relay: &s.relay[down], Editor: h.conn.Responses()}
-	h.to[up].Adopt() // what was read while the server was being connected to
 	l.http, l.flow[up], l.flow[down] = h, &h.to[up], &h.to[down]
 }
 

@@ -37,9 +37,6 @@ type Edited struct {
 	told   bool    // the editor knows of it
 }
 
-// Adopt makes what the relay holds the first bytes of the stream, for the editor to look at.
-func (e *Edited) Adopt() { e.buf, e.Relay.buf = e.Relay.buf, nil }
-
 // Held is part of Flow.
 func (e *Edited) Held() int { return e.Relay.Held() + len(e.buf.unsent()) }
 

@@ -187,24 +187,6 @@ func TestEditedFails(t *testing.T) {
 	}
 }
 
-// What was held before there was an editor is looked at, and comes before what is read.
-func TestEditedAdopts(t *testing.T) {
-	p := newPool(t, 0)
-	e := &Edited{Relay: new(Relay), Editor: &counted{}}
-	e.Relay.Hold(p, []byte("3:ab"))
-	e.Adopt()
-	src, dst := &fakeSource{t: t, data: []byte("c1:d")}, &fakeSink{}
-	if e.Held() != 4 {
-		t.Errorf("%d bytes held, want 4", e.Held())
-	}
-	for s := Again; s != EOF; {
-		if _, s = e.Pump(p, src, dst, 1<<20); s != Again && s != EOF {
-			t.Fatal(s)
-		}
-	}
-	mustEqual(t, dst.got, []byte("[3]abc[1]d"))
-}
-
 // A limit is kept to the byte, by copying and by splicing.
 func TestPumpUpTo(t *testing.T) {
 	for _, m := range []mode{copying, splicing} {
