@@ -6,8 +6,10 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // A signature with an RSA key takes a millisecond, which the other connections of a reactor would have to wait. So it is made
@@ -16,14 +18,21 @@ import (
 // The key of a tls.Certificate does not know for whom it signs; therefore each handshake gets a copy of the certificate,
 // whose key does.
 
-// Signers sign for all reactors. The goroutines that do come with work and go when there is none.
+// Signers sign for all reactors. The goroutines that do come with work and go when there has been none for a while. They have
+// threads of their own, which yield the processor to those of the reactors where the system lets them, and count beside what
+// GOMAXPROCS was: a reactor that comes back from its wait must not find that all are taken.
 type Signers struct {
 	Max int // of them at once
 
 	mu      sync.Mutex
+	first   sync.Once
 	waiting []*job
 	running int
+	idle    int           // of these, wait
+	more    chan struct{} // a job for one that waits
 }
+
+var signerIdle = 2 * time.Second // without work, after which a signer ends; tests have no patience
 
 // job is one signature, or one decryption.
 type job struct {
@@ -38,36 +47,86 @@ type job struct {
 func (s *Signers) add(j *job) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.more == nil {
+		s.more = make(chan struct{}, 1)
+	}
 	s.waiting = append(s.waiting, j)
-	if s.running < max(s.Max, 1) {
+	switch {
+	case s.idle > 0:
+		s.call()
+	case s.running < max(s.Max, 1):
 		s.running++
 		go s.sign()
 	}
 }
 
-// next takes a job, nil if there is none.
-func (s *Signers) next() *job {
+// call has a signer that waits look for a job.
+func (s *Signers) call() {
+	select {
+	case s.more <- struct{}{}:
+	default: // one has been called and is on its way
+	}
+}
+
+// take takes a job, nil if there is none; then the signer is idle.
+func (s *Signers) take() *job {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for len(s.waiting) > 0 {
 		j := s.waiting[0]
 		s.waiting[0] = nil
 		s.waiting = s.waiting[1:]
-		if !j.cancelled.Load() {
-			return j
+		if j.cancelled.Load() {
+			continue
 		}
+		if len(s.waiting) > 0 && s.idle > 0 {
+			s.call()
+		}
+		return j
 	}
 	s.waiting = nil
-	s.running--
+	s.idle++
 	return nil
 }
 
-// sign works until there is nothing to do.
+// leave tells if a signer that has been idle for long may end.
+func (s *Signers) leave() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.idle--
+	if len(s.waiting) > 0 {
+		return false
+	}
+	s.running--
+	return true
+}
+
+// wait waits for a job, and tells if there may be one.
+func (s *Signers) wait(idle *time.Timer) bool {
+	idle.Reset(signerIdle)
+	select {
+	case <-s.more:
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.idle--
+		return true
+	case <-idle.C:
+		return !s.leave()
+	}
+}
+
+// sign works until there has been nothing to do for a while.
 func (s *Signers) sign() {
-	for j := s.next(); j != nil; j = s.next() {
-		j.result, j.err = j.work()
-		j.done.Store(true)
-		j.end.pool.signed(j.end)
+	runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine, as it is not like others any more
+	yieldToOthers()
+	s.first.Do(func() { runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + max(s.Max, 1)) })
+	idle := time.NewTimer(signerIdle)
+	for more := true; more; more = s.wait(idle) {
+		for j := s.take(); j != nil; j = s.take() {
+			j.result, j.err = j.work()
+			j.done.Store(true)
+			j.end.pool.signed(j.end)
+		}
 	}
 }
 

@@ -23,6 +23,7 @@ func TestMain(m *testing.M) {
 		fmt.Println("crypto/tls has changed its shape: nothing is lent any more (lend.go)")
 		os.Exit(1)
 	}
+	signerIdle = time.Millisecond
 	os.Exit(m.Run())
 }
 
@@ -411,7 +412,11 @@ func TestAbandonedSignatures(t *testing.T) {
 		l.over = true
 		peer.Close()
 	}
-	until(t, "the signers to end", func() bool { h.signers.mu.Lock(); defer h.signers.mu.Unlock(); return h.signers.running == 0 })
+	until(t, "the signer to be idle", func() bool {
+		h.signers.mu.Lock()
+		defer h.signers.mu.Unlock()
+		return h.signers.idle == h.signers.running && len(h.signers.waiting) == 0
+	})
 }
 
 // Sessions are resumed, and what a resumed one costs no signature.

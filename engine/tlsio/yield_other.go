@@ -1,0 +1,6 @@
+//go:build unix && !linux
+
+package tlsio
+
+// yieldToOthers does nothing: elsewhere a priority is one of the whole process.
+func yieldToOthers() {}
