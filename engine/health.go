@@ -2,6 +2,7 @@ package engine
 
 import (
 	"pen/conf"
+	"pen/engine/certs"
 )
 
 // What the control plane finds out about servers reaches the data plane here: it becomes two words of the server that
@@ -36,6 +37,10 @@ type Target struct {
 	Index   int    // in the table of the service
 	Network string // tcp or unix
 	Address string // host:port or path
+
+	// What the server expects of whoever connects to its port.
+	Header []byte          // the PROXY header of one that has no client, in front of a stream or of each datagram; nil = none
+	TLS    *certs.Upstream // nil = it does not speak TLS
 }
 
 // Targets returns the servers of a service that can be contacted.
@@ -47,13 +52,14 @@ func (e *Engine) Targets(service string) []Target {
 	var list []Target
 	for i := range v.places {
 		p := &v.places[i]
-		switch {
-		case !p.usable():
-		case p.addr.path != "":
-			list = append(list, Target{p.id, i, "unix", p.addr.path})
-		default:
-			list = append(list, Target{p.id, i, "tcp", p.addr.text})
+		if !p.usable() {
+			continue
 		}
+		t := Target{ID: p.id, Index: i, Network: "tcp", Address: p.addr.text, Header: localHeader(p.proxy), TLS: p.tls}
+		if p.addr.path != "" {
+			t.Network, t.Address = "unix", p.addr.path
+		}
+		list = append(list, t)
 	}
 	return list
 }

@@ -157,6 +157,16 @@ func newProxyHeader(version conf.ProxyVersion, from, to netip.AddrPort, datagram
 	return proxyproto.HeaderProxyFromAddrs(byte(version), net.TCPAddrFromAddrPort(from), net.TCPAddrFromAddrPort(to))
 }
 
+// localHeader is what somebody begins with who speaks for no client; nil if no header is wanted.
+func localHeader(version conf.ProxyVersion) []byte {
+	h := proxyproto.Header{Version: byte(version), Command: proxyproto.LOCAL, TransportProtocol: proxyproto.UNSPEC}
+	b, err := h.Format()
+	if err != nil { // of version 0, which is none
+		return nil
+	}
+	return b
+}
+
 // addFacts adds what the client has agreed on with us by TLS (sections 2.2.2, 2.2.3 and 2.2.6 of the specification).
 func addFacts(h *proxyproto.Header, f tlsFacts) error {
 	text := func(list *[]proxyproto.TLV, kind proxyproto.PP2Type, value string) {

@@ -3,6 +3,7 @@ package control
 import (
 	"container/heap"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -349,7 +350,8 @@ func (t *subject) dialer(network string) net.Dialer {
 	return d
 }
 
-// dial connects to the server, at another port if that is not 0. Reads and writes end with the time of ctx.
+// dial connects to the server, at another port if that is not 0. Reads and writes end with the time of ctx. At the port
+// that clients get to, the server hears at once, if it wants to, that no client is behind this.
 func (t *subject) dial(ctx context.Context, network string, port int) (net.Conn, error) {
 	address := t.Address
 	if t.Network == "unix" {
@@ -367,12 +369,46 @@ func (t *subject) dial(ctx context.Context, network string, port int) (net.Conn,
 		return nil, err
 	}
 	if end, ok := ctx.Deadline(); ok {
-		if err := c.SetDeadline(end); err != nil {
-			c.Close()
-			return nil, err
-		}
+		err = c.SetDeadline(end)
+	}
+	switch {
+	case err != nil || port != 0 || t.Header == nil:
+	case network == "udp":
+		return headed{c, t.Header}, nil
+	default:
+		_, err = c.Write(t.Header)
+	}
+	if err != nil {
+		c.Close()
+		return nil, err
 	}
 	return c, nil
+}
+
+// headed puts a PROXY header in front of each datagram.
+type headed struct {
+	net.Conn
+	header []byte
+}
+
+// Write is part of [net.Conn].
+func (c headed) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(slices.Concat(c.header, p))
+	return max(n-len(c.header), 0), err
+}
+
+// speak is dial for what is asked inside of TLS, if the server speaks that to its clients.
+func (t *subject) speak(ctx context.Context, network string, port int) (net.Conn, error) {
+	c, err := t.dial(ctx, network, port)
+	if err != nil || t.TLS == nil || port != 0 {
+		return c, err
+	}
+	secure := tls.Client(c, t.TLS.Config())
+	if err := secure.HandshakeContext(ctx); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return secure, nil
 }
 
 // exhausted tells if an error is our own: it says nothing about the server.

@@ -20,7 +20,7 @@ func probeDNS(ctx context.Context, t *subject) error {
 	if t.datagram {
 		network = "udp"
 	}
-	c, err := t.dial(ctx, network, t.probe.Port)
+	c, err := t.speak(ctx, network, t.probe.Port)
 	if err != nil {
 		return err
 	}

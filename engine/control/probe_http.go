@@ -16,7 +16,7 @@ import (
 // probeHTTP sends GET and looks at the status, or for a text in the body. It writes the request itself, as a Transport
 // would keep goroutines and connections that nobody needs.
 func probeHTTP(ctx context.Context, t *subject) error {
-	c, err := t.dial(ctx, "tcp", t.probe.Port)
+	c, err := t.speak(ctx, "tcp", t.probe.Port)
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ import (
 
 	"pen/conf"
 	"pen/engine"
+	"pen/engine/certs"
 )
 
 // listen serves each connection with f until the end of the test, and returns the address.
@@ -367,3 +368,61 @@ func TestAskAgent(t *testing.T) {
 }
 
 func mustAddr(s string) netip.Addr { return netip.MustParseAddr(s) }
+
+// Probes of a server that wants a PROXY header or TLS begin like its clients, unless they ask at another port.
+func TestProbesBeginLikeClients(t *testing.T) {
+	secure := httptest.NewUnstartedServer(http.NotFoundHandler())
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0) // of the probe that is not to be understood
+	secure.StartTLS()
+	t.Cleanup(secure.Close)
+	tlsAddr := secure.Listener.Addr().String()
+	up, err := certs.NewUpstream(conf.ServerTLS{On: true}, "127.0.0.1", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const header = "PROXY UNKNOWN\r\n"
+	mail := listen(t, "tcp", func(c net.Conn) {
+		b := make([]byte, len(header))
+		if _, err := io.ReadFull(c, b); err == nil && string(b) == header {
+			dialogue("220 ready\r\n", "EHLO ", "250 mail\r\n", "QUIT", "221 bye\r\n")(c)
+		}
+	})
+	names, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { names.Close() })
+	go func() {
+		b := make([]byte, 100)
+		for {
+			n, from, err := names.ReadFrom(b)
+			if err != nil {
+				return
+			}
+			if string(b[:n]) == header+"\xab" {
+				names.WriteTo(b[:1], from)
+			}
+		}
+	}()
+	tests := []struct {
+		name, line, addr string
+		change           func(*subject)
+		want             string
+	}{
+		{"https", "http / expect 404" + long, tlsAddr, func(s *subject) { s.TLS = up }, ""},
+		{"http where https is spoken", "http / expect 404" + long, tlsAddr, nil, "http: status 400, expected 404"},
+		{"a header", "smtp" + long, mail, func(s *subject) { s.Header = []byte(header) }, ""},
+		{"no header", "smtp" + short, mail, nil, "smtp: no answer within 200ms"},
+		{"datagrams", "udp ab" + long, names.LocalAddr().String(), func(s *subject) { s.Header, s.datagram = []byte(header), true }, ""},
+		{"datagrams without", "udp ab" + short, names.LocalAddr().String(), nil, "udp: no answer within 200ms"},
+	}
+	for _, tt := range tests {
+		if got := try(t, tt.line, tt.addr, tt.change); got != tt.want {
+			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
+		}
+	}
+	_, port, _ := net.SplitHostPort(mail)
+	if got := try(t, "smtp port "+port+short, "127.0.0.1:1", func(s *subject) { s.Header = []byte(header) }); got != "smtp: no answer within 200ms" {
+		t.Errorf("another port: got %q, want nothing to be said", got)
+	}
+}

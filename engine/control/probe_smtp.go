@@ -9,7 +9,7 @@ import (
 
 // probeSMTP waits for the banner, says EHLO and QUIT (RFC 5321).
 func probeSMTP(ctx context.Context, t *subject) error {
-	c, err := t.dial(ctx, "tcp", t.probe.Port)
+	c, err := t.speak(ctx, "tcp", t.probe.Port)
 	if err != nil {
 		return err
 	}
