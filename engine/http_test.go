@@ -260,6 +260,7 @@ func TestHTTPIdleHoldsNothing(t *testing.T) {
 
 func TestHTTPAllocatesNothing(t *testing.T) {
 	request := []byte("POST /index.html HTTP/1.1\r\nHost: www.example.com\r\nX-Forwarded-For: 10.0.0.1\r\nContent-Length: 5\r\n\r\nabcde")
+	response := []byte(httpOK)
 	for _, h := range []conf.HTTP{{}, {Forwarded: true, Existing: conf.Append}, {Existing: conf.Replace}} {
 		d := startDialogue(t, func(v *conf.Service) {
 			h.On, h.MaxHead, h.Timeout = true, v.HTTP.MaxHead, v.HTTP.Timeout
@@ -274,7 +275,7 @@ func TestHTTPAllocatesNothing(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			server.Write([]byte(httpOK))
+			server.Write(response)
 			if _, err := io.ReadFull(d.client, b[:len(httpOK)]); err != nil {
 				t.Fatal(err)
 			}
