@@ -3,6 +3,7 @@ package engine
 import (
 	"net/netip"
 
+	"pen/engine/tlsio"
 	"pen/splice"
 )
 
@@ -27,6 +28,7 @@ type layers struct {
 	flow    [2]splice.Flow // by the side it leads to: HTTP; nil = the plain relay
 	http    *exchange      // nil = requests are not looked at
 	leaving sides          // whose goodbye is kept until there is room for it; their streams end with it
+	shaken  *tlsio.End     // with the client, when the handshake is done; it tells what was agreed on, even closed
 	step    step           // of the greeting: the one that it is at
 	to      netip.AddrPort // whom the client has connected to, by its PROXY header; not valid = we were not told
 }

@@ -26,7 +26,17 @@ type AccessRecord struct {
 	Connect    time.Duration // from accept until the server's side stood; 0 = it never did
 	FirstByte  time.Duration // from accept until the first byte went to the client; 0 = none did
 	Total      time.Duration
-	End        string // why it ended
+	End        string     // why it ended
+	TLS        *TLSRecord // with the client; nil = none was agreed on
+}
+
+// TLSRecord is what a client and pen have agreed on.
+type TLSRecord struct {
+	Version string // "TLSv1.3"
+	Cipher  string
+	Name    string // that the client asked for; "" = none
+	Client  string // common name in the client's certificate; "" = none
+	Resumed bool   // a session of before
 }
 
 // Logs returns the sinks of a service, which the control plane empties; nil if there is no such service.
@@ -126,6 +136,9 @@ func (r *reactor) logAccess(s *session) {
 	}
 	if s.server != nil {
 		a.Server = s.server.addr.text
+	}
+	if f, ok := s.tlsFacts(); ok {
+		a.TLS = &TLSRecord{Version: f.version, Cipher: f.cipher, Name: f.name, Client: f.client, Resumed: f.resumed}
 	}
 	b.set(append(b.content, a))
 }

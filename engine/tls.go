@@ -38,6 +38,7 @@ func (r *reactor) encrypt(s *session) greeting {
 	}
 	switch progress, err := r.shakeHands(s, down, e); progress {
 	case tlsio.Done:
+		s.layers.shaken = e
 		r.counters.service(s.service.state.id).tls.done(e)
 		r.counters.service(s.service.state.id).shaken.Observe(r.now - s.begun)
 		return passed

@@ -24,11 +24,10 @@ var TLSVersions = [...]string{"TLSv1.2", "TLSv1.3"}
 
 // tlsFacts returns what was agreed on with the client; false if it does not speak TLS.
 func (s *session) tlsFacts() (tlsFacts, bool) {
-	e := s.tls(down)
-	if e == nil || e.Waits() != tlsio.Done {
+	if s.layers == nil || s.layers.shaken == nil {
 		return tlsFacts{}, false
 	}
-	return factsOf(e), true
+	return factsOf(s.layers.shaken), true
 }
 
 // factsOf returns what the ends of a connection have agreed on.

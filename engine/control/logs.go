@@ -345,6 +345,15 @@ func (t accessTarget) record(a *engine.AccessRecord) error {
 			r.AddAttrs(slog.Float64(took.name, took.d.Seconds()))
 		}
 	}
+	if t := a.TLS; t != nil {
+		r.AddAttrs(slog.String("tls", t.Version), slog.String("cipher", t.Cipher), slog.Bool("resumed", t.Resumed))
+		if t.Name != "" {
+			r.AddAttrs(slog.String("name", t.Name))
+		}
+		if t.Client != "" {
+			r.AddAttrs(slog.String("client_cert", t.Client))
+		}
+	}
 	r.AddAttrs(slog.Float64("total", a.Total.Truncate(time.Microsecond).Seconds()), slog.String("end", a.End))
 	return t.handler.Handle(context.Background(), r)
 }

@@ -25,6 +25,8 @@ func TestAccessRecord(t *testing.T) {
 		Server: "10.0.0.1:80", Received: 80, Sent: 43, Connect: 250 * time.Microsecond, FirstByte: time.Millisecond,
 		Total: 1500*time.Millisecond + 7, End: "client",
 	}
+	encrypted := engine.AccessRecord{Time: a.Time, Service: "web", End: "client",
+		TLS: &engine.TLSRecord{Version: "TLSv1.3", Cipher: "TLS_AES_128_GCM_SHA256", Name: "www.example", Client: "a user", Resumed: true}}
 	bare := engine.AccessRecord{Time: a.Time, Service: "default", End: "denied"}
 	tests := []struct {
 		name string
@@ -34,6 +36,8 @@ func TestAccessRecord(t *testing.T) {
 	}{
 		{"text", false, a, "time=2026-11-23T01:02:03.456Z service=web client=[2001:db8::1]:99 server=10.0.0.1:80 received=80 sent=43 connect=0.00025 first_byte=0.001 total=1.5 end=client\n"},
 		{"json", true, a, `{"time":"2026-11-23T01:02:03.456Z","service":"web","client":"[2001:db8::1]:99","server":"10.0.0.1:80","received":80,"sent":43,"connect":0.00025,"first_byte":0.001,"total":1.5,"end":"client"}` + "\n"},
+		{"TLS", false, encrypted, "time=2026-11-23T01:02:03.456Z service=web client=unix received=0 sent=0 tls=TLSv1.3 cipher=TLS_AES_128_GCM_SHA256 resumed=true " +
+			"name=www.example client_cert=\"a user\" total=0 end=client\n"},
 		{"what never happened is left out", false, bare, "time=2026-11-23T01:02:03.456Z service=default client=unix received=0 sent=0 total=0 end=denied\n"},
 	}
 	for _, tt := range tests {
