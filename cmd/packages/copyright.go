@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -25,6 +26,7 @@ var marks = []struct{ id, mark string }{
 	{"Apache-2.0", "Apache License Version 2.0"},
 	{"MIT", "Permission is hereby granted, free of charge, to any person obtaining a copy of this software and associated documentation files"},
 	{"BSD-3-Clause", "Neither the name"},
+	{"BSD-3-Clause", "The name of any author may not be used to endorse or promote products derived from this software"},
 	{"ISC", "Permission to use, copy, modify, and/or distribute this software for any purpose with or without fee is hereby granted"},
 }
 
@@ -33,7 +35,7 @@ func licenseID(text string) (string, error) {
 	plain := strings.Join(strings.Fields(text), " ")
 	var found []string
 	for _, m := range marks {
-		if strings.Contains(plain, m.mark) {
+		if strings.Contains(plain, m.mark) && !slices.Contains(found, m.id) {
 			found = append(found, m.id)
 		}
 	}
@@ -97,11 +99,16 @@ func (m module) text(names ...string) (string, error) {
 	return "", fmt.Errorf("%s %s has no file %s", m.path, m.version, strings.Join(names, ", "))
 }
 
+// orGPL is where libcap/psx goes on with the GPL, after the licence of BSD: it may be had by one or the other, and we take
+// the first.
+const orGPL = "\n-------------------------------------------------------------------------\nGPL v2.0:\n"
+
 // license returns the text of a module's licence. The Go of some systems comes without one: it has the words of the
 // modules that its authors publish.
 func (m module) license(all []module) (string, error) {
-	text, err := m.text("LICENSE", "LICENSE.md", "LICENSE.txt", "LICENCE", "COPYING")
+	text, err := m.text("LICENSE", "LICENSE.md", "LICENSE.txt", "LICENCE", "License", "COPYING")
 	if err == nil || m.path != "std" {
+		text, _, _ = strings.Cut(text, orGPL)
 		return text, err
 	}
 	for _, other := range all {
