@@ -32,10 +32,10 @@ var marks = []struct{ id, mark string }{
 
 // licenseID returns the SPDX name of a licence.
 func licenseID(text string) (string, error) {
-	plain := strings.Join(strings.Fields(text), " ")
+	plain := strings.ToLower(strings.Join(strings.Fields(text), " "))
 	var found []string
 	for _, m := range marks {
-		if strings.Contains(plain, m.mark) && !slices.Contains(found, m.id) {
+		if strings.Contains(plain, strings.ToLower(m.mark)) && !slices.Contains(found, m.id) {
 			found = append(found, m.id)
 		}
 	}
