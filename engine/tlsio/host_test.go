@@ -200,7 +200,7 @@ func (h *host) step(l *line) int16 {
 			l.err, l.over = err, true
 			unix.Shutdown(int(l.socket.FD), unix.SHUT_RDWR)
 		}
-		return unix.POLLIN
+		return h.wants(l)
 	}
 	if l.hungup { // say the rest, listen for the end
 		var buf [1 << 10]byte
@@ -228,6 +228,9 @@ func (h *host) step(l *line) int16 {
 }
 
 func (h *host) wants(l *line) int16 {
+	if l.swallow != nil && l.progress == Done {
+		return unix.POLLIN // whatever it has to say: its peer does not read
+	}
 	switch {
 	case l.progress == Signing:
 		return 0

@@ -201,6 +201,8 @@ func withRaw(t *testing.T, l func(*line), f func(*raw)) *line {
 		if err == nil {
 			f(r)
 			peer.(*net.TCPConn).CloseWrite()
+		} else {
+			peer.Close() // or the host would wait for it
 		}
 		done <- err
 	}()
@@ -346,7 +348,6 @@ func TestFloodOfKeyUpdates(t *testing.T) {
 		l.swallow = func() { most = max(most, len(l.end.kept.Bytes())) }
 		unix.SetsockoptInt(int(l.socket.FD), unix.SOL_SOCKET, unix.SO_SNDBUF, 4096)
 	}, func(r *raw) {
-		r.conn.(*net.TCPConn).SetReadBuffer(4096)
 		for range 20000 {
 			ask := r.record(innerHandshake, keyUpdateRequest, 0)
 			r.out.update()
