@@ -2,8 +2,9 @@
 //
 // It is not concerned with commands, files, logs, signals and probes; those are the control plane's
 // (pen/engine/control), which reaches the data plane by the methods of Engine alone. Read engine.go, plan.go,
-// reactor.go, listener.go, session.go and balance.go, in this order; then, for datagrams, udp.go, udp_listener.go,
-// udp_forward.go and udp_table.go.
+// reactor.go, listener.go, session.go and balance.go, in this order; then greet.go and layers.go, on which stand
+// proxyproto.go, route.go, tls.go and http.go; and, for datagrams, udp.go, udp_listener.go, udp_forward.go and
+// udp_table.go.
 //
 // Who owns what:
 //
