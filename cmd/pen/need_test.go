@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -23,12 +24,12 @@ func need(sc *scenario, args []string) (string, error) {
 
 var installing sync.Mutex // apt-get does not like company
 
-// packageOf names the packages that are not called like their program.
+// packageOf names the packages that are not called like their program, or that it wants beside its own.
 var packageOf = map[string]string{
 	"named": "bind9", "dig": "bind9-dnsutils", "ldapsearch": "ldap-utils", "rsyslogd": "rsyslog", "logger": "bsdutils", "ip": "iproute2",
 	"/usr/lib/dovecot/pop3-login": "dovecot-pop3d", "/usr/lib/dovecot/imap-login": "dovecot-imapd",
 	"systemd-analyze": "systemd", "systemd-socket-activate": "systemd", "systemd-sysusers": "systemd", "systemd-tmpfiles": "systemd",
-	"xmllint": "libxml2-utils", "testssl": "testssl.sh",
+	"xmllint": "libxml2-utils", "testssl": "testssl.sh", "swaks": "swaks libnet-ssleay-perl",
 }
 
 // ensure installs a program that is missing, as root where there is apt.
@@ -42,7 +43,7 @@ func ensure(name string) error {
 		return fmt.Errorf("%s is not installed, and only root can install it", name)
 	}
 	pkg := cmp.Or(packageOf[name], filepath.Base(name))
-	cmd := exec.Command("apt-get", "install", "-y", "--no-install-recommends", pkg)
+	cmd := exec.Command("apt-get", append([]string{"install", "-y", "--no-install-recommends"}, strings.Fields(pkg)...)...)
 	cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1") // ask nothing, start no service
 	out, err := cmd.CombinedOutput()
 	if err != nil {
