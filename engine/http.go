@@ -72,7 +72,7 @@ func (r *reactor) beginHTTP(s *session) {
 		r.exchanges = r.exchanges[:n-1]
 	}
 	l, rules := s.layered(), s.service.http
-	h.conn.Reset(&rules.Rules, http1.Client{Addr: s.client, TLS: l.end[down] != nil, Existing: rules.treats(s.client)})
+	h.conn.Reset(&rules.Rules, http1.Client{Addr: s.client, TLS: l.end[down] != nil || l.secure, Existing: rules.treats(s.client)})
 	h.to[up] = splice.Edited{Relay: &s.relay[up], Editor: h.conn.Requests()}
 	h.to[down] = splice.Edited{Relay: &s.relay[down], Editor: h.conn.Responses()}
 	l.http, l.flow[up], l.flow[down] = h, &h.to[up], &h.to[down]

@@ -31,6 +31,7 @@ type layers struct {
 	shaken  *tlsio.End     // with the client, when the handshake is done; it tells what was agreed on, even closed
 	step    step           // of the greeting: the one that it is at
 	to      netip.AddrPort // whom the client has connected to, by its PROXY header; not valid = we were not told
+	secure  bool           // it speaks TLS with the proxy in front, likewise
 }
 
 // layered returns the layers of a session, made at the first call.

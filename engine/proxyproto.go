@@ -61,14 +61,25 @@ func begins(b, signature []byte) bool {
 	return bytes.Equal(b[:n], signature[:n])
 }
 
-// parseProxy returns who a whole header speaks for, and whom that one has connected to. Neither is valid if the proxy
-// speaks for itself, or for somebody without an internet address; then local tells which.
-func parseProxy(b []byte) (from, to netip.AddrPort, local bool, err error) {
+// spoken is what a header says.
+type spoken struct {
+	from, to netip.AddrPort // the client, and whom it has connected to; not valid for one without an internet address
+	local    bool           // the proxy speaks for itself
+	tls      bool           // the client speaks TLS with the proxy
+}
+
+// parseProxy reads a whole header.
+func parseProxy(b []byte) (p spoken, err error) {
 	h, err := proxyproto.Read(bufio.NewReaderSize(bytes.NewReader(b), len(b)))
 	if err != nil {
-		return from, to, false, err
+		return p, err
 	}
-	return addrPort(h.SourceAddr), addrPort(h.DestinationAddr), h.Command.IsLocal(), nil
+	p = spoken{from: addrPort(h.SourceAddr), to: addrPort(h.DestinationAddr), local: h.Command.IsLocal()}
+	if list, err := h.TLVs(); err == nil { // extras that can't be read say nothing
+		secure, ok := tlvparse.FindSSL(list)
+		p.tls = ok && secure.ClientSSL()
+	}
+	return p, nil
 }
 
 // addrPort is the form in which we keep an address: not valid if it is not one of the internet, and of IPv4 if it is one of
@@ -93,10 +104,9 @@ func (r *reactor) takeProxy(s *session) greeting {
 	if err == nil && n == 0 {
 		return r.lookAgain(s)
 	}
-	var from, to netip.AddrPort
-	var local bool
+	var p spoken
 	if err == nil {
-		from, to, local, err = parseProxy(seen[:n])
+		p, err = parseProxy(seen[:n])
 	}
 	if err == nil {
 		_, err = s.sock[down].Read(r.pool.Scratch()[:n])
@@ -109,9 +119,9 @@ func (r *reactor) takeProxy(s *session) greeting {
 		r.retire(s)
 		return over
 	}
-	if !local {
-		s.client, s.port = from.Addr(), from.Port()
-		s.layers.to = to
+	if !p.local {
+		s.client, s.port = p.from.Addr(), p.from.Port()
+		s.layers.to, s.layers.secure = p.to, p.tls
 	}
 	return passed
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"net/netip"
 	"strings"
 	"testing"
@@ -258,17 +259,16 @@ func FuzzProxy(f *testing.F) {
 		if err != nil || n == 0 {
 			return
 		}
-		from, to, local, err := parseProxy(b[:n])
-		if err != nil || local || !from.IsValid() {
+		p, err := parseProxy(b[:n])
+		if err != nil || p.local || !p.from.IsValid() {
 			return
 		}
-		again, err := newProxyHeader(conf.ProxyV2, from, to, false).Format()
+		again, err := newProxyHeader(conf.ProxyV2, p.from, p.to, false).Format()
 		if err != nil {
 			t.Fatalf("%q: %v", b, err)
 		}
-		f2, t2, _, err := parseProxy(again)
-		if err != nil || !sameEnd(from, f2) || !sameEnd(to, t2) {
-			t.Errorf("%q: got %v to %v, %v, want %v to %v", bytes.Clone(b), f2, t2, err, from, to)
+		if p2, err := parseProxy(again); err != nil || !sameEnd(p.from, p2.from) || !sameEnd(p.to, p2.to) {
+			t.Errorf("%q: got %+v, %v, want %+v", bytes.Clone(b), p2, err, p)
 		}
 	})
 }
@@ -305,5 +305,43 @@ func TestProxyAndTLS(t *testing.T) {
 	got, err := bufio.NewReader(c).ReadString('\n')
 	if want := "192.0.2.1:1000 pen.test TLSv1.3 hello\n"; got != want {
 		t.Errorf("got %q, %v, want %q", got, err, want)
+	}
+}
+
+// A request that came to the proxy by TLS is one of https, whatever the way from there.
+func TestProxyTellsOfTLS(t *testing.T) {
+	e := start(t, func(_ *conf.Settings, v *conf.Service) {
+		v.Proxy.Accept, v.HTTP.On = true, true
+		v.Servers = []conf.Server{backend(t, func(c *net.TCPConn) {
+			if r, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
+				body := r.Header.Get("X-Forwarded-Proto") + " " + r.Header.Get("X-Forwarded-For")
+				fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+			}
+		})}
+	})
+	for _, tt := range []struct {
+		name  string
+		facts *tlsFacts
+		want  string
+	}{{"TLS", &tlsFacts{version: "TLSv1.3"}, "https 192.0.2.1"}, {"plain", nil, "http 192.0.2.1"}} {
+		h := newProxyHeader(conf.ProxyV2, netip.MustParseAddrPort("192.0.2.1:1000"), netip.MustParseAddrPort("192.0.2.2:80"), false)
+		if tt.facts != nil {
+			if err := addFacts(h, *tt.facts); err != nil {
+				t.Fatal(err)
+			}
+		}
+		b, err := h.Format()
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := dial(t, e)
+		c.Write(append(b, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"...))
+		r, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := io.ReadAll(r.Body); string(got) != tt.want {
+			t.Errorf("%s: got %q, %v, want %q", tt.name, got, err, tt.want)
+		}
 	}
 }

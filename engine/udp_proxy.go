@@ -43,22 +43,21 @@ func (r *reactor) fromProxy(l *datagramListener, key *flowKey, b []byte, at **fl
 	if err == nil && n == 0 {
 		err = errProxyHeader
 	}
-	var from, to netip.AddrPort
-	var local bool
+	var p spoken
 	if err == nil {
-		from, to, local, err = parseProxy(b[:n])
+		p, err = parseProxy(b[:n])
 	}
 	if err != nil {
 		c.drop(dropHeader, 1)
 		return
 	}
-	if local || !from.IsValid() || from == key.client() {
+	if p.local || !p.from.IsValid() || p.from == key.client() {
 		*at = l.flows[*key]
 		r.fromFlow(l, key, nil, datagram{data: b[n:]}, at)
 		return
 	}
-	proxy := &flowProxy{client: from, to: to}
-	*at = l.proxied[proxiedKey{*key, from}]
+	proxy := &flowProxy{client: p.from, to: p.to}
+	*at = l.proxied[proxiedKey{*key, p.from}]
 	r.fromFlow(l, key, proxy, datagram{data: b[n:]}, at)
 }
 

@@ -12,8 +12,8 @@ import (
 	"pen/conf"
 )
 
-// spoken makes a datagram of a proxy that speaks for a client.
-func spoken(t testing.TB, client, text string) string {
+// spokenFor makes a datagram of a proxy that speaks for a client.
+func spokenFor(t testing.TB, client, text string) string {
 	t.Helper()
 	b, err := newProxyHeader(conf.ProxyV2, netip.MustParseAddrPort(client), netip.MustParseAddrPort("192.0.2.2:53"), true).Format()
 	if err != nil {
@@ -34,12 +34,12 @@ func TestDatagramsOfProxies(t *testing.T) {
 		{"192.0.2.1:1000", "one", "b one"}, {"192.0.2.3:1000", "two", "a two"}, {"192.0.2.1:1000", "three", "b three"},
 		{"192.0.2.3:1000", "", "a "}, {"192.0.2.1:2000", "four", "b four"}, // the same client from another port
 	} {
-		if got := askUDP(t, proxy, spoken(t, tt.client, tt.text)); got != tt.want {
+		if got := askUDP(t, proxy, spokenFor(t, tt.client, tt.text)); got != tt.want {
 			t.Errorf("%s: got %q, want %q", tt.client, got, tt.want)
 		}
 	}
 	proxy.Write([]byte("no header"))
-	proxy.Write([]byte(spoken(t, "192.0.2.66:1", "denied")))
+	proxy.Write([]byte(spokenFor(t, "192.0.2.66:1", "denied")))
 	proxy.Write([]byte("\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00for itself"))
 	if got := readUDP(t, proxy); !strings.HasSuffix(got, " for itself") {
 		t.Errorf("got %q, want the answer to what the proxy says for itself", got)
@@ -66,7 +66,7 @@ func TestDatagramsToldOfTheClient(t *testing.T) {
 				from, to, said := c.LocalAddr().String(), c.RemoteAddr().String(), text
 				if told {
 					from, to = "192.0.2.1:1000", "192.0.2.2:53"
-					said = spoken(t, from, text)
+					said = spokenFor(t, from, text)
 				}
 				if got := askUDP(t, c, said); !strings.HasSuffix(got, text) {
 					t.Errorf("got an answer of %d bytes, want one that ends in %.20q", len(got), text)
