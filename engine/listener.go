@@ -1,14 +1,9 @@
 package engine
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
-	"net"
 	"net/netip"
-	"os"
 	"slices"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -170,8 +165,8 @@ func (r *reactor) abandon(l *listener) {
 // openListener makes one listening socket for each of n reactors. They own the descriptors.
 func openListener(a *address, n, backlog int) (fds []int, err error) {
 	if a.path != "" {
-		if err := removeStale(a.path); err != nil {
-			return nil, err
+		if err := RemoveStale("unix", a.path); err != nil {
+			return nil, fmt.Errorf("can't bind local address %s: %w", a, err)
 		}
 	}
 	defer func() {
@@ -258,25 +253,6 @@ func probePort(a *address) error {
 		return err
 	}
 	return unix.Bind(fd, a.sockaddr())
-}
-
-// removeStale removes the file of a Unix socket that nobody answers on any more.
-func removeStale(path string) error {
-	info, err := os.Lstat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if info.Mode()&fs.ModeSocket == 0 {
-		return fmt.Errorf("can't bind local address %s: the file exists and is not a socket", path)
-	}
-	if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
-		c.Close()
-		return fmt.Errorf("can't bind local address %s: another program listens there", path)
-	}
-	return os.Remove(path)
 }
 
 func localAddress(fd int) (*address, error) {

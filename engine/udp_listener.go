@@ -112,8 +112,8 @@ func (r *reactor) ownFlow(fd int, f *flow) {
 // reactor of the given number, and -1 for the others.
 func openDatagrams(a *address, n, only int) (fds []int, err error) {
 	if a.path != "" {
-		if err := removeStale(a.path); err != nil {
-			return nil, err
+		if err := RemoveStale("unixgram", a.path); err != nil {
+			return nil, fmt.Errorf("can't bind local address %s: %w", a, err)
 		}
 	}
 	fds = slices.Repeat([]int{-1}, n)

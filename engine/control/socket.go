@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"pen/conf"
+	"pen/engine"
 )
 
 // Owner is the account that pen will run as: it owns a Unix control socket. The zero value leaves the socket with the
@@ -96,7 +97,7 @@ var umask sync.Mutex
 // openUnix makes a socket that nobody but its owner can connect to. The mask sees to that before the mode could: it is
 // there when the name appears. As in pen the name stays when pen ends; a name that nobody listens to is taken over.
 func openUnix(path string, owner Owner) (net.Listener, error) {
-	if err := removeStale(path); err != nil {
+	if err := engine.RemoveStale("unix", path); err != nil {
 		return nil, err
 	}
 	umask.Lock()
@@ -116,26 +117,4 @@ func openUnix(path string, owner Owner) (net.Listener, error) {
 		}
 	}
 	return ln, nil
-}
-
-// removeStale removes a socket that a program which has ended left behind.
-func removeStale(path string) error {
-	file, err := os.Lstat(path)
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		return nil
-	case err != nil:
-		return err
-	case file.Mode().Type() != os.ModeSocket:
-		return errors.New("the file is there and is no socket")
-	}
-	conn, err := net.Dial("unix", path)
-	if err == nil {
-		conn.Close()
-		return errors.New("the socket is in use by a running program")
-	}
-	if !errors.Is(err, syscall.ECONNREFUSED) {
-		return reason(err)
-	}
-	return os.Remove(path)
 }
