@@ -20,7 +20,6 @@ package engine
 import (
 	"fmt"
 	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -294,11 +293,4 @@ func descriptorLimit() uint64 {
 }
 
 // service returns a service of the plan in use by name, nil if there is none.
-func (e *Engine) service(name string) *service {
-	p := e.plan.Load()
-	i := slices.IndexFunc(p.services, func(v *service) bool { return v.conf.Name == name })
-	if i < 0 {
-		return nil
-	}
-	return p.services[i]
-}
+func (e *Engine) service(name string) *service { return e.plan.Load().named(name) }

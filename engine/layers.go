@@ -7,24 +7,12 @@ import (
 	"pen/splice"
 )
 
-// What looks at the bytes of a session, rather than only moving them: TLS stands on top of a socket as its layer, and an
+// What looks at the bytes of a session, rather than only moving them: TLS stands on top of a socket, and an
 // editor of HTTP in the place of a plain relay. Few services want either, so a session without them has no layers.
-
-// layer is an end on top of a side's socket. It is the session's: made in greet or introduce, and closed with its side.
-type layer interface {
-	splice.End
-
-	// Goodbye tells the peer, as far as the socket has room, that no more bytes follow and none were lost: close_notify.
-	// It comes before the socket is shut down or closed, unless bytes may have been lost. It may come twice.
-	Goodbye()
-
-	// Close gives back what the layer holds. The socket is not its property.
-	Close(p *splice.Pool)
-}
 
 // layers is what a session has that is more than two sockets and two relays.
 type layers struct {
-	end     [2]layer       // by side: TLS; nil = the socket itself
+	end     [2]*tlsio.End  // by side, made in greet or introduce and closed with its side; nil = the socket itself
 	flow    [2]splice.Flow // by the side it leads to: HTTP; nil = the plain relay
 	http    *exchange      // nil = requests are not looked at
 	leaving sides          // whose goodbye is kept until there is room for it; their streams end with it
@@ -44,8 +32,8 @@ func (s *session) layered() *layers {
 
 // end returns what a side is read from and written to.
 func (s *session) end(x side) splice.End {
-	if s.layers != nil && s.layers.end[x] != nil {
-		return s.layers.end[x]
+	if e := s.tls(x); e != nil {
+		return e
 	}
 	return &s.sock[x]
 }
@@ -76,18 +64,16 @@ func (r *reactor) closeFlows(s *session) {
 
 // goodbye tells a side, if it has a way to say so, that no more bytes follow and none were lost.
 func (s *session) goodbye(x side) {
-	if s.layers != nil && s.layers.end[x] != nil && !s.broken.has(x) {
-		s.layers.end[x].Goodbye()
+	if e := s.tls(x); e != nil && !s.broken.has(x) {
+		e.Goodbye()
 	}
 }
 
-// strip takes the layer off a side whose socket is being closed.
+// strip takes TLS off a side whose socket is being closed.
 func (r *reactor) strip(s *session, x side) {
-	if s.layers != nil && s.layers.end[x] != nil {
-		if e := s.tls(x); e != nil {
-			r.stripped(s, x, e)
-		}
-		s.layers.end[x].Close(r.pool)
+	if e := s.tls(x); e != nil {
+		r.stripped(s, x, e)
+		e.Close(r.pool)
 		s.layers.end[x] = nil
 	}
 }

@@ -68,6 +68,14 @@ type spoken struct {
 	tls      bool           // the client speaks TLS with the proxy
 }
 
+// readProxy reads the header that b begins with, and tells how long it is; 0 means that b is too short to tell.
+func readProxy(b []byte) (p spoken, n int, err error) {
+	if n, err = proxySize(b); err == nil && n > 0 {
+		p, err = parseProxy(b[:n])
+	}
+	return p, n, err
+}
+
 // parseProxy reads a whole header.
 func parseProxy(b []byte) (p spoken, err error) {
 	h, err := proxyproto.Read(bufio.NewReaderSize(bytes.NewReader(b), len(b)))
@@ -100,13 +108,9 @@ func (r *reactor) takeProxy(s *session) greeting {
 	if how != passed {
 		return how
 	}
-	n, err := proxySize(seen)
+	p, n, err := readProxy(seen)
 	if err == nil && n == 0 {
 		return r.lookAgain(s)
-	}
-	var p spoken
-	if err == nil {
-		p, err = parseProxy(seen[:n])
 	}
 	if err == nil {
 		_, err = s.sock[down].Read(r.pool.Scratch()[:n])

@@ -20,8 +20,7 @@ func (s *session) tls(x side) *tlsio.End {
 	if s.layers == nil {
 		return nil
 	}
-	e, _ := s.layers.end[x].(*tlsio.End)
-	return e
+	return s.layers.end[x]
 }
 
 // encrypt is the step in which the client and we agree on TLS.

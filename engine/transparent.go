@@ -15,7 +15,7 @@ func (r *reactor) bindUp(fd int, v *service, p *place, client netip.Addr) error 
 	if v.conf.TCP.Transparent && client.IsValid() {
 		from := newAddress(netip.AddrPortFrom(client.Unmap(), 0))
 		if from.family() == p.addr.family() {
-			err := r.bindForeign(fd, from)
+			err := bindForeign(fd, from)
 			if err == nil {
 				return nil
 			}
@@ -28,17 +28,19 @@ func (r *reactor) bindUp(fd int, v *service, p *place, client netip.Addr) error 
 	if v.source == nil {
 		return nil
 	}
-	if err := bindLate(fd); err != nil {
-		return err
-	}
-	return unix.Bind(fd, v.source.sockaddr())
+	return bindTo(fd, v.source)
 }
 
-// bindForeign binds a socket to an address that need not be one of ours.
-func (r *reactor) bindForeign(fd int, from *address) error {
+// bindForeign is bindTo for an address that need not be one of ours.
+func bindForeign(fd int, from *address) error {
 	if err := allowForeign(fd, from.family()); err != nil {
 		return err
 	}
+	return bindTo(fd, from)
+}
+
+// bindTo has a socket leave from an address.
+func bindTo(fd int, from *address) error {
 	if err := bindLate(fd); err != nil {
 		return err
 	}

@@ -38,17 +38,9 @@ func (f *flow) header() []byte {
 
 // fromProxy takes a datagram that a trusted peer has sent to the flow of the client that its header names. at is the flow.
 func (r *reactor) fromProxy(l *datagramListener, key *flowKey, b []byte, at **flow) {
-	c := r.counters.datagramsOf(l.service.state)
-	n, err := proxySize(b)
-	if err == nil && n == 0 {
-		err = errProxyHeader
-	}
-	var p spoken
-	if err == nil {
-		p, err = parseProxy(b[:n])
-	}
-	if err != nil {
-		c.drop(dropHeader, 1)
+	p, n, err := readProxy(b)
+	if err != nil || n == 0 {
+		r.counters.datagramsOf(l.service.state).drop(dropHeader, 1)
 		return
 	}
 	if p.local || !p.from.IsValid() || p.from == key.client() {
