@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -48,15 +49,26 @@ var nextPort atomic.Int64
 func init() { nextPort.Store(int64(os.Getpid()*131) % 20000) }
 
 // freePort returns a TCP port on which nobody listens.
-func freePort() int {
-	for {
-		port := 12000 + int(nextPort.Add(1)%20000)
-		ln, err := net.Listen("tcp", ":"+strconv.Itoa(port))
-		if err == nil {
-			ln.Close()
-			return port
+func freePort() (port int) {
+	unshared(func() {
+		for {
+			port = 12000 + int(nextPort.Add(1)%20000)
+			ln, err := net.Listen("tcp", ":"+strconv.Itoa(port))
+			if err == nil {
+				ln.Close()
+				return
+			}
 		}
-	}
+	})
+	return port
+}
+
+// unshared calls f, which closes sockets and starts no program, while no child of this process is between fork and exec:
+// such a child has copies of all sockets, and one that is closed here would keep its port for another moment.
+func unshared(f func()) {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	f()
 }
 
 // port NAME... sets each variable to a free port.
@@ -178,9 +190,11 @@ func (b *backend) stop() {
 	if b.helper != nil {
 		b.helper.stop()
 	}
-	if over := b.die(); over != nil {
-		<-over
-	}
+	unshared(func() {
+		if over := b.die(); over != nil {
+			<-over
+		}
+	})
 }
 
 // die closes everything and returns what is closed when the last Accept has returned.

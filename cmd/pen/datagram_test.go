@@ -21,6 +21,7 @@ type mirror struct {
 	name     string
 	addr     string
 	conn     net.PacketConn // nil = stopped
+	over     chan struct{}  // closed when nobody reads from conn any more
 	received atomic.Int64
 }
 
@@ -81,18 +82,23 @@ func (m *mirror) start() (err error) {
 	if u, ok := m.conn.(*net.UDPConn); ok {
 		u.SetReadBuffer(4 << 20) // flood shall lose nothing here
 	}
-	go m.serve(m.conn)
+	m.over = make(chan struct{})
+	go m.serve(m.conn, m.over)
 	return err
 }
 
 func (m *mirror) stop() {
 	if m.conn != nil {
-		m.conn.Close()
+		unshared(func() {
+			m.conn.Close()
+			<-m.over
+		})
 		m.conn = nil
 	}
 }
 
-func (m *mirror) serve(conn net.PacketConn) {
+func (m *mirror) serve(conn net.PacketConn, over chan<- struct{}) {
+	defer close(over)
 	in := make([]byte, 1<<16)
 	for {
 		n, from, err := conn.ReadFrom(in)
