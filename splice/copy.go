@@ -14,7 +14,7 @@ func (r *Relay) copy(p *Pool, src, dst End, left, most int) (n int, s Status) {
 	if got == 0 {
 		return 0, read
 	}
-	n, err = dst.Write(p.scratch[:got])
+	n, err = write(dst, p.scratch[:got], r.end)
 	p.copied += int64(n)
 	r.Hold(p, p.scratch[n:got])
 	if s = r.wrote(got-n, err); s != Again {
@@ -24,6 +24,16 @@ func (r *Relay) copy(p *Pool, src, dst End, left, most int) (n int, s Status) {
 		r.limit = int32(min(2*limit, maxLimit))
 	}
 	return n, read
+}
+
+// write writes what was read; end is what is known of the end of the source.
+func write(dst End, b []byte, end Status) (n int, err error) {
+	if end == EOF {
+		if last, ok := dst.(LastWriter); ok {
+			return last.WriteLast(b)
+		}
+	}
+	return dst.Write(b)
 }
 
 // judge moves between copying, warm and splicing after a read that brought got of want bytes. A read that was cut

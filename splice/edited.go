@@ -107,7 +107,11 @@ func (e *Edited) edit(p *Pool, src, dst End, pass int64) (n, cost int, s Status)
 	if len(out) == 0 {
 		return 0, taken, s
 	}
-	n, err := dst.Write(out)
+	end := e.end
+	if e.buf != nil { // the editor pauses: there is more to come, but not now
+		end = Again
+	}
+	n, err := write(dst, out, end)
 	p.copied += int64(n)
 	e.Relay.Hold(p, out[n:])
 	if w := e.Relay.wrote(len(out)-n, err); w != Again {

@@ -38,6 +38,13 @@ type End interface {
 	Write(p []byte) (n int, err error)
 }
 
+// LastWriter is an End that can have the last bytes of a stream travel with its end. After WriteLast, which is a Write else,
+// the caller ends the stream in the same turn: by shutdown(2) or close(2), or by more Writes and one of these. Otherwise the bytes
+// may wait for 200 ms.
+type LastWriter interface {
+	WriteLast(p []byte) (n int, err error)
+}
+
 // Status is how a Pump ended, and so what the caller waits for.
 type Status uint8
 

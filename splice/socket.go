@@ -46,11 +46,16 @@ func (s *Socket) Read(p []byte) (n int, err error) {
 }
 
 // Write is send(2) without SIGPIPE. A short write means that the socket's buffer is full.
-func (s *Socket) Write(p []byte) (n int, err error) {
+func (s *Socket) Write(p []byte) (n int, err error) { return s.write(p, 0) }
+
+// WriteLast is part of LastWriter. The bytes and the end make one packet instead of two, and wake the peer once.
+func (s *Socket) WriteLast(p []byte) (n int, err error) { return s.write(p, moreFollows) }
+
+func (s *Socket) write(p []byte, flags int) (n int, err error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	n, err = send(s.FD, p)
+	n, err = send(s.FD, p, flags)
 	switch {
 	case err != nil:
 		return 0, socketError(err)

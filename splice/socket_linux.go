@@ -26,11 +26,14 @@ func recv(fd int32, p []byte) (int, error) {
 	}
 }
 
+// moreFollows keeps an incomplete last segment back until more comes, or the end of the stream.
+const moreFollows = unix.MSG_MORE
+
 // send is sendto(2) without an address.
-func send(fd int32, p []byte) (int, error) {
+func send(fd int32, p []byte, flags int) (int, error) {
 	for {
 		n, _, errno := syscall.RawSyscall6(unix.SYS_SENDTO, uintptr(fd),
-			uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), unix.MSG_NOSIGNAL, 0, 0)
+			uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), unix.MSG_NOSIGNAL|uintptr(flags), 0, 0)
 		if errno == 0 {
 			return int(n), nil
 		}

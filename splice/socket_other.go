@@ -18,8 +18,10 @@ func recv(fd int32, p []byte) (int, error) {
 	}
 }
 
-// send is write(2).
-func send(fd int32, p []byte) (int, error) {
+const moreFollows = 0
+
+// send is write(2), which has no flags.
+func send(fd int32, p []byte, _ int) (int, error) {
 	for {
 		n, err := unix.Write(int(fd), p)
 		if err != unix.EINTR {

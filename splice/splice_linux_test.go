@@ -228,3 +228,53 @@ func TestPipeRefused(t *testing.T) {
 		}
 	}
 }
+
+// The last bytes and the end of a stream are one packet, whatever moves them; without an end in sight nothing is held back.
+func TestLastBytes(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		hangup bool
+		flow   Flow
+		want   Status
+		first  uint32 // segments before the end is passed on
+	}{
+		{"relay", true, &Relay{}, EOF, 0},
+		{"edited", true, &Edited{Relay: &Relay{}, Editor: &counted{}}, EOF, 0},
+		{"relay of an open stream", false, &Relay{}, NeedRead, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := newPool(t, 0)
+			client, src := tcpPair(t)
+			server, dst := tcpPair(t)
+			writeAll(t, client, []byte("0123456789"))
+			wait(t, pollIn(src), 5000)
+			src.Hangup = c.hangup
+			before := segments(t, dst)
+			if n, s := c.flow.Pump(p, &src, &dst, 1<<20); n != 10 || s != c.want {
+				t.Fatalf("got %d bytes, %v", n, s)
+			}
+			if got := segments(t, dst) - before; got != c.first {
+				t.Errorf("%d segments before the end, want %d", got, c.first)
+			}
+			if err := unix.Shutdown(int(dst.FD), unix.SHUT_WR); err != nil {
+				t.Fatal(err)
+			}
+			if got := segments(t, dst) - before; got != c.first+1 {
+				t.Errorf("%d segments with the end, want %d", got, c.first+1)
+			}
+			if got, err := io.ReadAll(server); err != nil || len(got) != 10 {
+				t.Errorf("got %q, %v", got, err)
+			}
+		})
+	}
+}
+
+// segments is the number of segments that a socket has sent.
+func segments(t *testing.T, s Socket) uint32 {
+	t.Helper()
+	info, err := unix.GetsockoptTCPInfo(int(s.FD), unix.IPPROTO_TCP, unix.TCP_INFO)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Segs_out
+}

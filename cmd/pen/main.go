@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
+	"runtime/debug"
 	"strings"
 
 	"pen/cmd/daemon"
@@ -112,6 +114,10 @@ func serve(line *commandLine, o control.Options, stderr io.Writer) error {
 		child.Ready(err)
 		return err
 	}
+	// What reading the settings left is given back. After two rounds the collector has all the memory that it needs for itself,
+	// and no client waits for it later.
+	runtime.GC()
+	debug.FreeOSMemory()
 	err = c.Run()
 	if file := s.Process.PidFile; file != "" && err == nil {
 		os.Remove(file) // fails where the user may write the file but not its directory: there it stays

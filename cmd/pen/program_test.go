@@ -92,7 +92,6 @@ func startPen(sc *scenario, args []string) (string, error) {
 func (sc *scenario) know(p *program, control string) {
 	p.control = reachable(control)
 	sc.programs[p.name] = p
-	sc.names[strconv.Itoa(p.pid)] = "PID"
 }
 
 // awaitPorts waits until somebody listens on all addresses, or p has ended.

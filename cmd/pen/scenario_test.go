@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -301,12 +302,18 @@ func run(ts *testscript.TestScript, name string, c command, neg bool, args []str
 }
 
 var (
-	numbers = regexp.MustCompile(`\b\d{4,7}\b`) // ports and pids
+	numbers = regexp.MustCompile(`\b\d{4,7}\b`) // ports
 	stamps  = regexp.MustCompile(`\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\b`)
 )
 
-// normal replaces what differs from run to run by names.
+// normal replaces what differs from run to run by names. A process id is one only where it is all that was printed: any
+// number may happen to be one.
 func (sc *scenario) normal(s string) string {
+	for _, p := range sc.programs {
+		if strings.TrimSpace(s) == strconv.Itoa(p.pid) {
+			return "PID"
+		}
+	}
 	s = stamps.ReplaceAllString(s, "TIME")
 	for _, value := range slices.Sorted(maps.Keys(sc.names)) {
 		if strings.Contains(value, "/") {

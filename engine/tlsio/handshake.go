@@ -53,7 +53,7 @@ func (e *End) advance() (Progress, error) {
 		return Done, nil
 	}
 	e.empty = false
-	switch err := e.flush(); {
+	switch err := e.flush(false); {
 	case err == splice.ErrAgain:
 		return WantWrite, nil
 	case err != nil:
@@ -143,7 +143,7 @@ func (e *End) goOn() (Progress, error) {
 	e.lend()
 	wait, more := s.resume()
 	e.reclaim(more)
-	err := e.flush()
+	err := e.flush(false)
 	switch {
 	case more && err == nil:
 		return wait, nil

@@ -38,7 +38,7 @@ func (e *End) Read(p []byte) (n int, err error) {
 		n, err = e.readRecords(p)
 		e.reclaim(false)
 	}
-	e.flush() // what it has to say to the peer: an answer to a key update, an alert. Where that fails, writing will too.
+	e.flush(false) // what it has to say to the peer: an answer to a key update, an alert. Where that fails, writing will too.
 	err = e.verdict(err)
 	if len(e.plain.Bytes()) > 0 {
 		return n, nil
@@ -133,13 +133,18 @@ func (e *End) Fill() error {
 }
 
 // Write is part of splice.End. While something is kept nothing more is taken, so that a slow peer costs little.
-func (e *End) Write(p []byte) (n int, err error) {
-	err = e.flush()
+func (e *End) Write(p []byte) (n int, err error) { return e.write(p, false) }
+
+// WriteLast is part of splice.LastWriter.
+func (e *End) WriteLast(p []byte) (n int, err error) { return e.write(p, true) }
+
+func (e *End) write(p []byte, last bool) (n int, err error) {
+	err = e.flush(last)
 	for n < len(p) && err == nil {
 		var m int
 		m, err = e.conn.Write(p[n:min(n+writeSize, len(p))])
 		n += m
-		if sent := e.flush(); err == nil {
+		if sent := e.flush(last); err == nil {
 			err = sent
 		}
 	}
@@ -150,23 +155,23 @@ func (e *End) Write(p []byte) (n int, err error) {
 func (e *End) Keeps() bool { return len(e.kept.Bytes()) > 0 }
 
 // Goodbye tells the peer that nothing more follows and that nothing was lost (close_notify). Nothing can be written after
-// it. What the socket has no room for is kept.
+// it, so the caller ends the stream next (splice.LastWriter). What the socket has no room for is kept.
 func (e *End) Goodbye() {
 	if e.done && !e.dead {
 		e.conn.CloseWrite()
-		e.flush()
+		e.flush(true)
 	}
 }
 
-// flush sends what is kept and what was collected.
-func (e *End) flush() error {
+// flush sends what is kept and what was collected; last says that the end of the stream follows.
+func (e *End) flush(last bool) error {
 	out := e.pool.out
 	e.pool.out = out[:0]
 	if e.broken != nil {
 		return e.broken
 	}
 	if held := e.kept.Bytes(); len(held) > 0 {
-		n, err := e.socket.Write(held)
+		n, err := e.send(held, last)
 		e.kept.Drop(e.pool.buffers, n)
 		if err != nil {
 			return e.keep(out, err)
@@ -175,11 +180,18 @@ func (e *End) flush() error {
 	if len(out) == 0 {
 		return nil
 	}
-	n, err := e.socket.Write(out)
+	n, err := e.send(out, last)
 	if err != nil {
 		return e.keep(out[n:], err)
 	}
 	return nil
+}
+
+func (e *End) send(b []byte, last bool) (n int, err error) {
+	if last {
+		return e.socket.WriteLast(b)
+	}
+	return e.socket.Write(b)
 }
 
 // keep keeps what could not be sent, if it ever can be.
