@@ -48,30 +48,44 @@ func (e *Engine) Logs(service string) *Logs {
 	return v.state.logs
 }
 
-// turnLogs are what a reactor has logged for one service in this turn.
-type turnLogs struct {
+// waitingLogs are what a reactor has logged for one service and not handed over yet.
+type waitingLogs struct {
 	requests sinkBatch[byte]
 	access   sinkBatch[AccessRecord]
 }
 
 // logsOf returns the reactor's side of a service's logs.
-func (r *reactor) logsOf(v *serviceState) *turnLogs {
+func (r *reactor) logsOf(v *serviceState) *waitingLogs {
 	for int(v.id) >= len(r.logs) {
 		r.logs = append(r.logs, nil)
 	}
 	if r.logs[v.id] == nil {
-		r.logs[v.id] = &turnLogs{sinkBatch[byte]{sink: v.logs.Requests}, sinkBatch[AccessRecord]{sink: v.logs.Access}}
+		r.logs[v.id] = &waitingLogs{sinkBatch[byte]{sink: v.logs.Requests}, sinkBatch[AccessRecord]{sink: v.logs.Access}}
 	}
 	return r.logs[v.id]
 }
 
-// handLogs passes on what was logged in this turn.
+// handDelay is how long an entry may wait for others: waking the writer for each turn costs more than writing.
+const handDelay = int64(50 * time.Millisecond)
+
+// logged has what was logged handed over after a delay, or before that if it has become much.
+func (r *reactor) logged(delay int64) {
+	if at := r.now + delay; r.logsDue == 0 || at < r.logsDue {
+		r.logsDue = at
+	}
+}
+
+// handLogs passes on what was logged, at the end of a turn: all, if it is time, or where it has become much.
 func (r *reactor) handLogs() {
+	due := r.logsDue != 0 && r.now >= r.logsDue
 	for _, l := range r.logs {
 		if l != nil {
-			l.requests.hand()
-			l.access.hand()
+			l.requests.hand(due)
+			l.access.hand(due)
 		}
+	}
+	if due {
+		r.logsDue = 0
 	}
 }
 
@@ -117,8 +131,10 @@ func (r *reactor) logRequest(v *service, client netip.Addr, server *place, chunk
 	case !b.room():
 	case v.logNet:
 		b.set(logline.AppendNet(b.content, client, server.addr.host, chunk))
+		r.logged(0) // penlogd is to know of the request before the server has answered and logged it
 	default:
 		b.set(logline.AppendFile(b.content, client, r.wall.Unix(), server.addr.host, chunk))
+		r.logged(handDelay)
 	}
 }
 
@@ -141,6 +157,7 @@ func (r *reactor) logAccess(s *session) {
 		a.TLS = &TLSRecord{Version: f.version, Cipher: f.cipher, Name: f.name, Client: f.client, Resumed: f.resumed}
 	}
 	b.set(append(b.content, a))
+	r.logged(handDelay)
 }
 
 // logFlow makes the record of a flow of datagrams that is ending. It never waited for a connection.
@@ -158,6 +175,7 @@ func (r *reactor) logFlow(f *flow) {
 		a.Server = f.server.addr.text
 	}
 	b.set(append(b.content, a))
+	r.logged(handDelay)
 }
 
 // micros is a time since accept, small enough to be kept for every session: 0 = not yet, at most 71 minutes.

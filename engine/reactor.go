@@ -61,7 +61,8 @@ type reactor struct {
 	exchanges []*exchange // unused
 	counters  counters
 	udp       datagrams
-	logs      []*turnLogs // by serviceState.id; nil = nothing was ever logged
+	logs      []*waitingLogs // by serviceState.id; nil = nothing was ever logged
+	logsDue   int64          // when they are handed over; 0 = there are none
 	tap       tap
 	peer      peer
 	events    [batch]poller.Event
@@ -137,7 +138,7 @@ func (r *reactor) timeout() time.Duration {
 		return 0
 	}
 	wait := r.deadlines.next(r.now)
-	for _, at := range [...]int64{r.rest, r.idlersDue, r.flowsDue()} {
+	for _, at := range [...]int64{r.rest, r.idlersDue, r.flowsDue(), r.logsDue} {
 		if left := time.Duration(at - r.now); at != 0 && (wait < 0 || left < wait) {
 			wait = max(left, 0)
 		}
@@ -296,6 +297,8 @@ func (r *reactor) endAll() {
 
 // release gives back what the reactor holds, at its end.
 func (r *reactor) release() {
+	r.logged(0)
+	r.handLogs()
 	r.ended.Store(true)
 	for _, l := range r.listeners {
 		closeSocket(l.fd)

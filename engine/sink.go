@@ -2,8 +2,8 @@ package engine
 
 import "sync/atomic"
 
-// Sink takes what a service logs from the reactors to whoever writes it. A reactor collects the entries of a turn and
-// hands them over at its end, without waiting: when the writer is behind, they are dropped and counted.
+// Sink takes what a service logs from the reactors to whoever writes it. A reactor collects entries for a while and
+// hands them over at the end of a turn, without waiting: when the writer is behind, they are dropped and counted.
 type Sink[T any] struct {
 	batches chan []T
 	spare   chan []T // memory that has been given back
@@ -12,7 +12,8 @@ type Sink[T any] struct {
 
 const (
 	sinkQueue = 64        // batches that wait for the writer
-	sinkTurn  = 256 << 10 // bytes or records of one turn, about; what comes on top is dropped
+	sinkBytes = 256 << 10 // bytes or records of one batch, about; what comes on top in the same turn is dropped
+	sinkMany  = 512       // entries that are handed over before their time
 )
 
 func newSink[T any]() *Sink[T] {
@@ -33,16 +34,16 @@ func (k *Sink[T]) Done(batch []T) {
 // Dropped returns how many entries have been lost because the writer was behind.
 func (k *Sink[T]) Dropped() uint64 { return k.dropped.Load() }
 
-// batch is what one reactor has for a sink in this turn.
+// sinkBatch is what one reactor has for a sink.
 type sinkBatch[T any] struct {
 	sink    *Sink[T]
 	content []T
 	entries int
 }
 
-// room tells if the turn's batch takes one more entry, and otherwise counts it as dropped.
+// room tells if the batch takes one more entry, and otherwise counts it as dropped.
 func (b *sinkBatch[T]) room() bool {
-	if len(b.content) >= sinkTurn {
+	if len(b.content) >= sinkBytes {
 		b.sink.dropped.Add(1)
 		return false
 	}
@@ -61,9 +62,9 @@ func (b *sinkBatch[T]) set(content []T) {
 	b.entries++
 }
 
-// hand gives the entries of the turn to the writer.
-func (b *sinkBatch[T]) hand() {
-	if b.entries == 0 {
+// hand gives the entries to the writer, if it is time for them or there are many.
+func (b *sinkBatch[T]) hand(due bool) {
+	if b.entries == 0 || !due && b.entries < sinkMany && len(b.content) < sinkBytes/2 {
 		return
 	}
 	select {
