@@ -21,6 +21,7 @@ const (
 	datagramRoom  = 2 * kilobyte
 	datagramQueue = megabyte    // of the origin, as far as the system lets it; the usual one overflows when 512 clients start
 	answerTimeout = time.Second // then a question is lost; it counts as a failure, and the client asks again
+	firstAskers   = 64          // clients that begin at once; each answer lets another one begin, as a burst of all would fill a proxy's queue
 )
 
 // serveDatagrams is the origin of datagrams. It does not return before it fails.
@@ -78,11 +79,18 @@ type asker struct {
 	epoll  int
 	text   []byte
 	room   []byte
-	asked  map[int32]time.Time // by descriptor
-	moment time.Time           // when losses were looked for last
+	asked  map[int32]question // by descriptor
+	still  int                // clients that have not begun
+	moment time.Time          // when losses were looked for last
 }
 
-// askers starts all clients and keeps them going to the end of the process.
+// question is what a client waits for an answer to.
+type question struct {
+	first time.Time // when it was asked: latency counts from there, so that a loss costs what it costs the client
+	last  time.Time // when it was asked again
+}
+
+// askers starts the clients and keeps them going to the end of the process.
 func (l *load) askers() error {
 	to, err := netip.ParseAddrPort(l.Address)
 	if err != nil {
@@ -93,8 +101,8 @@ func (l *load) askers() error {
 		return fmt.Errorf("epoll: %w", err)
 	}
 	a := &asker{load: l, to: unix.SockaddrInet4{Port: int(to.Port()), Addr: to.Addr().As4()}, epoll: epoll,
-		text: make([]byte, l.Origin.Size), room: make([]byte, datagramRoom), asked: map[int32]time.Time{}, moment: time.Now()}
-	for range l.Conns {
+		text: make([]byte, l.Origin.Size), room: make([]byte, datagramRoom), asked: map[int32]question{}, still: l.Conns, moment: time.Now()}
+	for range min(firstAskers, l.Conns) {
 		if err := a.begin(); err != nil {
 			return err
 		}
@@ -105,6 +113,7 @@ func (l *load) askers() error {
 
 // begin makes a client and asks its first question.
 func (a *asker) begin() error {
+	a.still--
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("socket: %w", err)
@@ -116,11 +125,12 @@ func (a *asker) begin() error {
 	if err := unix.EpollCtl(a.epoll, unix.EPOLL_CTL_ADD, fd, &event); err != nil {
 		return fmt.Errorf("epoll: %w", err)
 	}
-	return a.ask(int32(fd), time.Now())
+	now := time.Now()
+	return a.ask(int32(fd), question{now, now})
 }
 
-func (a *asker) ask(fd int32, now time.Time) error {
-	a.asked[fd] = now
+func (a *asker) ask(fd int32, q question) error {
+	a.asked[fd] = q
 	if _, err := unix.Write(int(fd), a.text); err != nil && !errors.Is(err, unix.ECONNREFUSED) {
 		return fmt.Errorf("send: %w", err)
 	}
@@ -131,7 +141,7 @@ func (a *asker) ask(fd int32, now time.Time) error {
 func (a *asker) loop() {
 	events := make([]unix.EpollEvent, a.load.Conns)
 	for {
-		n, err := unix.EpollWait(a.epoll, events, int(answerTimeout/time.Millisecond))
+		n, err := unix.EpollWait(a.epoll, events, int(answerTimeout/time.Millisecond/10))
 		if err != nil && err != unix.EINTR {
 			a.load.failed(fmt.Errorf("epoll: %w", err))
 			return
@@ -157,28 +167,34 @@ func (a *asker) answered(fd int32) error {
 	if n != len(a.text) {
 		return fmt.Errorf("an answer of %d bytes, not %d", n, len(a.text))
 	}
-	now := a.load.replied(a.asked[fd])
+	now := a.load.replied(a.asked[fd].first)
+	if a.still > 0 {
+		if err := a.begin(); err != nil {
+			return err
+		}
+	}
 	if a.load.Does == askOnce {
 		delete(a.asked, fd)
 		unix.Close(int(fd))
+		a.still++
 		return a.begin()
 	}
-	return a.ask(fd, now)
+	return a.ask(fd, question{now, now})
 }
 
 // lost counts questions that are not answered and asks them again.
 func (a *asker) lost() {
 	now := time.Now()
-	if now.Sub(a.moment) < answerTimeout {
+	if now.Sub(a.moment) < answerTimeout/10 {
 		return
 	}
 	a.moment = now
-	for fd, asked := range a.asked {
-		if now.Sub(asked) < answerTimeout {
+	for fd, q := range a.asked {
+		if now.Sub(q.last) < answerTimeout {
 			continue
 		}
 		a.load.failed(errors.New("no answer"))
-		if err := a.ask(fd, now); err != nil {
+		if err := a.ask(fd, question{q.first, now}); err != nil {
 			a.load.failed(err)
 		}
 	}
