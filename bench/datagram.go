@@ -92,16 +92,10 @@ type question struct {
 
 // askers starts the clients and keeps them going to the end of the process.
 func (l *load) askers() error {
-	to, err := netip.ParseAddrPort(l.Address)
+	a, err := newAsker(l)
 	if err != nil {
 		return err
 	}
-	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
-	if err != nil {
-		return fmt.Errorf("epoll: %w", err)
-	}
-	a := &asker{load: l, to: unix.SockaddrInet4{Port: int(to.Port()), Addr: to.Addr().As4()}, epoll: epoll,
-		text: make([]byte, l.Origin.Size), room: make([]byte, datagramRoom), asked: map[int32]question{}, still: l.Conns, moment: time.Now()}
 	for range min(firstAskers, l.Conns) {
 		if err := a.begin(); err != nil {
 			return err
@@ -109,6 +103,19 @@ func (l *load) askers() error {
 	}
 	go a.loop()
 	return nil
+}
+
+func newAsker(l *load) (*asker, error) {
+	to, err := netip.ParseAddrPort(l.Address)
+	if err != nil {
+		return nil, err
+	}
+	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("epoll: %w", err)
+	}
+	return &asker{load: l, to: unix.SockaddrInet4{Port: int(to.Port()), Addr: to.Addr().As4()}, epoll: epoll,
+		text: make([]byte, l.Origin.Size), room: make([]byte, datagramRoom), asked: map[int32]question{}, still: l.Conns, moment: time.Now()}, nil
 }
 
 // begin makes a client and asks its first question.

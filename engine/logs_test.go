@@ -24,6 +24,41 @@ func TestDumped(t *testing.T) {
 	}
 }
 
+// Entries wait for others, but not for long, and not where there are many or somebody must know at once.
+func TestLogsAreHandedOver(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		entries int
+		delay   int64
+		turns   []int // batches after the turn at once, one before the time, and one at it
+	}{
+		{"a few", 3, handDelay, []int{0, 0, 1}},
+		{"many", sinkMany, handDelay, []int{1, 1, 1}},
+		{"for penlogd", 1, 0, []int{1, 1, 1}},
+		{"none", 0, handDelay, []int{0, 0, 0}},
+	} {
+		r := &reactor{now: 1}
+		v := &serviceState{logs: &Logs{newSink[byte](), newSink[AccessRecord]()}}
+		b := &r.logsOf(v).requests
+		for range tt.entries {
+			if b.room() {
+				b.set(append(b.content, "a\n"...))
+			}
+			r.logged(tt.delay)
+		}
+		for i, now := range []int64{1, handDelay, 1 + handDelay} {
+			r.now = now
+			r.handLogs()
+			if got := len(v.logs.Requests.Batches()); got != tt.turns[i] {
+				t.Errorf("%s: %d batches at %d, want %d", tt.name, got, now, tt.turns[i])
+			}
+		}
+		if r.logsDue != 0 {
+			t.Errorf("%s: something is still due", tt.name)
+		}
+	}
+}
+
 // Numbers of connections do not drift: a connection after another has the number 0 again, as in pen.
 func TestConnectionNumbersStay(t *testing.T) {
 	e := start(t, func(s *conf.Settings, v *conf.Service) {

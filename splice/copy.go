@@ -14,7 +14,11 @@ func (r *Relay) copy(p *Pool, src, dst End, left, most int) (n int, s Status) {
 	if got == 0 {
 		return 0, read
 	}
-	n, err = write(dst, p.scratch[:got], r.end)
+	if r.end == EOF {
+		n, err = writeLast(dst, p.scratch[:got])
+	} else {
+		n, err = dst.Write(p.scratch[:got])
+	}
 	p.copied += int64(n)
 	r.Hold(p, p.scratch[n:got])
 	if s = r.wrote(got-n, err); s != Again {
@@ -26,12 +30,10 @@ func (r *Relay) copy(p *Pool, src, dst End, left, most int) (n int, s Status) {
 	return n, read
 }
 
-// write writes what was read; end is what is known of the end of the source.
-func write(dst End, b []byte, end Status) (n int, err error) {
-	if end == EOF {
-		if last, ok := dst.(LastWriter); ok {
-			return last.WriteLast(b)
-		}
+// writeLast writes what is followed by the end of the stream.
+func writeLast(dst End, b []byte) (n int, err error) {
+	if last, ok := dst.(LastWriter); ok {
+		return last.WriteLast(b)
 	}
 	return dst.Write(b)
 }

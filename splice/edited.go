@@ -107,11 +107,12 @@ func (e *Edited) edit(p *Pool, src, dst End, pass int64) (n, cost int, s Status)
 	if len(out) == 0 {
 		return 0, taken, s
 	}
-	end := e.end
-	if e.buf != nil { // the editor pauses: there is more to come, but not now
-		end = Again
+	var err error
+	if e.end == EOF && e.buf == nil { // else the editor pauses: there is more to come, but not now
+		n, err = writeLast(dst, out)
+	} else {
+		n, err = dst.Write(out)
 	}
-	n, err := write(dst, out, end)
 	p.copied += int64(n)
 	e.Relay.Hold(p, out[n:])
 	if w := e.Relay.wrote(len(out)-n, err); w != Again {

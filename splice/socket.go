@@ -46,20 +46,29 @@ func (s *Socket) Read(p []byte) (n int, err error) {
 }
 
 // Write is send(2) without SIGPIPE. A short write means that the socket's buffer is full.
-func (s *Socket) Write(p []byte) (n int, err error) { return s.write(p, 0) }
-
-// WriteLast is part of LastWriter. The bytes and the end make one packet instead of two, and wake the peer once.
-func (s *Socket) WriteLast(p []byte) (n int, err error) { return s.write(p, moreFollows) }
-
-func (s *Socket) write(p []byte, flags int) (n int, err error) {
+func (s *Socket) Write(p []byte) (n int, err error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	n, err = send(s.FD, p, flags)
+	n, err = send(s.FD, p, 0)
+	return written(n, len(p), err)
+}
+
+// WriteLast is part of LastWriter. The bytes and the end make one packet instead of two, and wake the peer once.
+func (s *Socket) WriteLast(p []byte) (n int, err error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	n, err = send(s.FD, p, moreFollows)
+	return written(n, len(p), err)
+}
+
+// written makes the result of a Write of a send.
+func written(n, want int, err error) (int, error) {
 	switch {
 	case err != nil:
 		return 0, socketError(err)
-	case n < len(p):
+	case n < want:
 		return n, ErrAgain
 	}
 	return n, nil
