@@ -335,16 +335,17 @@ func (c *Conn) opening(b []byte, last bool) bool {
 		c.other()
 		return false
 	}
-	switch end := bytes.IndexByte(b, '\n'); {
+	line := b[:min(len(b), c.rules.MaxHead+1)] // no more, so that it is the same in however many pieces it comes
+	switch end := bytes.IndexByte(line, '\n'); {
 	case end >= 0:
-		b = b[:end]
-	case len(b) > c.rules.MaxHead && i > 0:
+		line = line[:end]
+	case len(line) > c.rules.MaxHead && i > 0:
 		return true
-	case len(b) > c.rules.MaxHead, last:
+	case len(line) > c.rules.MaxHead, last:
 	default:
 		return false
 	}
-	if !mentionsHTTP(b) {
+	if !mentionsHTTP(line) {
 		c.other()
 		return false
 	}
