@@ -80,7 +80,7 @@ type asker struct {
 	text   []byte
 	room   []byte
 	asked  map[int32]question // by descriptor
-	still  int                // clients that have not begun
+	still  int                // clients that begin later
 	moment time.Time          // when losses were looked for last
 }
 
@@ -96,7 +96,7 @@ func (l *load) askers() error {
 	if err != nil {
 		return err
 	}
-	for range min(firstAskers, l.Conns) {
+	for range l.Conns - a.still {
 		if err := a.begin(); err != nil {
 			return err
 		}
@@ -115,12 +115,11 @@ func newAsker(l *load) (*asker, error) {
 		return nil, fmt.Errorf("epoll: %w", err)
 	}
 	return &asker{load: l, to: unix.SockaddrInet4{Port: int(to.Port()), Addr: to.Addr().As4()}, epoll: epoll,
-		text: make([]byte, l.Origin.Size), room: make([]byte, datagramRoom), asked: map[int32]question{}, still: l.Conns, moment: time.Now()}, nil
+		text: make([]byte, l.Origin.Size), room: make([]byte, datagramRoom), asked: map[int32]question{}, still: max(l.Conns-firstAskers, 0), moment: time.Now()}, nil
 }
 
 // begin makes a client and asks its first question.
 func (a *asker) begin() error {
-	a.still--
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("socket: %w", err)
@@ -176,6 +175,7 @@ func (a *asker) answered(fd int32) error {
 	}
 	now := a.load.replied(a.asked[fd].first)
 	if a.still > 0 {
+		a.still--
 		if err := a.begin(); err != nil {
 			return err
 		}
@@ -183,7 +183,6 @@ func (a *asker) answered(fd int32) error {
 	if a.load.Does == askOnce {
 		delete(a.asked, fd)
 		unix.Close(int(fd))
-		a.still++
 		return a.begin()
 	}
 	return a.ask(fd, question{now, now})

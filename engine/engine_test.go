@@ -100,12 +100,18 @@ func named(t *testing.T, name string) conf.Server {
 // refusing is the address of a server that is down.
 func refusing(t *testing.T) conf.Server {
 	t.Helper()
+	return serverAt(freeAddress(t))
+}
+
+// freeAddress is one at which nobody listens.
+func freeAddress(t *testing.T) net.Addr {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	l.Close()
-	return serverAt(l.Addr())
+	return l.Addr()
 }
 
 func dial(t *testing.T, e *Engine) *net.TCPConn {

@@ -15,12 +15,7 @@ import (
 func TestStreamsAndDatagramsOnOnePort(t *testing.T) {
 	a := newUDPServer(t, "a", "udp", "127.0.0.1:0")
 	web := backend(t, func(c *net.TCPConn) { c.Write([]byte("hello")) })
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	l.Close()
+	address := freeAddress(t).String()
 	startUDP(t, func(s *conf.Settings, v *conf.Service) {
 		v.Listen = address
 		w := conf.NewService("web")
@@ -105,12 +100,7 @@ func TestStreamsOnly(t *testing.T) {
 func TestServiceChangesKind(t *testing.T) {
 	a := newUDPServer(t, "a", "udp", "127.0.0.1:0")
 	web := backend(t, func(c *net.TCPConn) { c.Write([]byte("hello")) })
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	l.Close()
+	address := freeAddress(t).String()
 	var settings *conf.Settings
 	e := startUDP(t, func(s *conf.Settings, v *conf.Service) { settings, v.Listen = s, address }, a)
 	for range 3 {
