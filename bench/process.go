@@ -173,13 +173,14 @@ func startServer(onCores []int, files int, r role) (*process, string, error) {
 }
 
 // runLoads runs the load client, and beside it another one that is not measured if there is one. That is a process of
-// its own, so that the two do not wait for each other.
+// its own, so that the two do not wait for each other, and gives way to the measured one and the origin.
 func runLoads(ctx context.Context, onCores []int, files int, l loadRole, beside *Client) (Result, error) {
 	if beside == nil {
 		return runLoad(ctx, onCores, files, l)
 	}
 	other := l
 	other.Client, other.Warmup, other.Duration, other.ProxyPID = *beside, 0, l.Warmup+l.Duration+callsTime, 0
+	other.Behind = true
 	type outcome struct {
 		Result
 		err error

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"syscall"
 	"time"
@@ -24,6 +25,7 @@ const (
 	maxCores = 1024 // bits of a unix.CPUSet
 
 	firstPriority = -20 // the highest there is (setpriority(2)); root's to give
+	lastPriority  = 19
 )
 
 // playPart does what this process has been started for by its own kind, and tells if it was.
@@ -70,8 +72,18 @@ func pin(args []string) error {
 // its own.
 func goFirst() {
 	unix.Setsid()
-	unix.Setpriority(unix.PRIO_PROCESS, 0, firstPriority)
-	os.WriteFile("/proc/self/autogroup", []byte(strconv.Itoa(firstPriority)), 0)
+	prioritize(firstPriority)
+}
+
+// prioritize sets the priority of this process, which has a few threads if it is one of ours.
+func prioritize(nice int) {
+	threads, _ := filepath.Glob("/proc/self/task/*")
+	for _, thread := range threads {
+		if tid, err := strconv.Atoi(filepath.Base(thread)); err == nil {
+			unix.Setpriority(unix.PRIO_PROCESS, tid, nice)
+		}
+	}
+	os.WriteFile("/proc/self/autogroup", []byte(strconv.Itoa(nice)), 0)
 }
 
 // limitFiles sets the limit on descriptors of this process, and of what it becomes, raising the hard limit if it must and may.
@@ -109,7 +121,8 @@ type loadRole struct {
 	Address  string        `json:"address"`
 	Warmup   time.Duration `json:"warmup_ns"`
 	Duration time.Duration `json:"duration_ns"`
-	ProxyPID int           `json:"proxy_pid"` // 0 = none
+	Behind   bool          `json:"behind,omitempty"` // what else runs goes first
+	ProxyPID int           `json:"proxy_pid"`        // 0 = none
 	OrigPID  int           `json:"origin_pid"`
 	Scrape   string        `json:"scrape,omitempty"` // ask there for metrics each second
 }
@@ -143,6 +156,9 @@ func play(text string) error {
 	case r.Fakes != nil:
 		return r.Fakes.serve()
 	case r.Load != nil:
+		if r.Load.Behind {
+			prioritize(lastPriority)
+		}
 		result, err := r.Load.run()
 		if err != nil {
 			return err

@@ -93,6 +93,7 @@ func (r *reactor) Post(f func()) {
 // was meant.
 func (r *reactor) run() {
 	runtime.LockOSThread()
+	comeSoon()
 	defer r.release()
 	for !r.stopping || r.sessions > 0 || r.promised > 0 {
 		n, err := r.poller.Wait(r.events[:], r.timeout())

@@ -122,6 +122,7 @@ func (s *Signers) sign() {
 	s.first.Do(func() { runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + max(s.Max, 1)) })
 	idle := time.NewTimer(signerIdle)
 	for more := true; more; more = s.wait(idle) {
+		letOthersGo()
 		for j := s.take(); j != nil; j = s.take() {
 			j.result, j.err = j.work()
 			j.done.Store(true)
