@@ -10,29 +10,44 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fakesRole is a number of servers that do nothing but let a connect succeed: it is the system that does. Of a client that
-// sends nothing they never hear (TCP_DEFER_ACCEPT), so that they take no time from the load client, whose cores they share.
-// It prints their port.
+// fakesRole is a number of servers that do nothing but let a connect succeed. It prints their port.
 type fakesRole struct {
 	Servers int `json:"servers"`
 }
 
 // serve does not return before it fails.
 func (r *fakesRole) serve() error {
+	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return fmt.Errorf("epoll: %w", err)
+	}
 	port := "0" // any that is free at the first address
 	for i := range r.Servers {
 		address := fakeAddress(i, port)
-		_, at, err := listenAt(address)
+		fd, at, err := listenAt(address)
 		if err != nil {
 			return fmt.Errorf("listen %s: %w", address, err)
 		}
 		port = strconv.Itoa(at)
+		event := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)}
+		if err := unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, fd, &event); err != nil {
+			return fmt.Errorf("epoll: %w", err)
+		}
 	}
 	fmt.Println(port)
-	select {}
+	events := make([]unix.EpollEvent, r.Servers)
+	for {
+		n, err := unix.EpollWait(epoll, events, -1)
+		if err != nil && err != unix.EINTR {
+			return fmt.Errorf("epoll: %w", err)
+		}
+		for _, event := range events[:max(n, 0)] {
+			if fd, _, err := unix.Accept4(int(event.Fd), unix.SOCK_CLOEXEC); err == nil {
+				unix.Close(fd)
+			}
+		}
+	}
 }
-
-const silence = 10 // seconds that a client may be silent before it is accepted after all
 
 // listenAt returns a listening socket and its port.
 func listenAt(address string) (fd, port int, err error) {
@@ -46,9 +61,6 @@ func listenAt(address string) (fd, port int, err error) {
 	}
 	if err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err == nil {
 		err = unix.Bind(fd, &unix.SockaddrInet4{Port: int(at.Port()), Addr: at.Addr().As4()})
-	}
-	if err == nil {
-		err = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT, silence)
 	}
 	if err == nil {
 		err = unix.Listen(fd, backlog)

@@ -7,20 +7,45 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Knocks are connections of the control plane under way, made only to see whether a server answers. One goroutine has
-// hundreds of them under way, and looks after all with one system call; a goroutine and a net.Conn for each cost four
-// times as much. The zero value has none. What is done with it is done by one goroutine.
+// Knocks are connections of the control plane under way, made only to see whether a server answers: on Linux it is the server's
+// system that does, and its program does not hear of them. One goroutine has hundreds of them under way, and looks after all
+// with one system call; a goroutine and a net.Conn for each cost four times as much. The zero value has none. What is done
+// with it is done by one goroutine.
 type Knocks struct {
-	fds []unix.PollFd
+	fds   []unix.PollFd
+	kinds []kind
+	spare [kinds][]int // sockets that have had their answer; a new one costs more than the knock's packets
+}
+
+// kind tells by what kind of socket a knock is made.
+type kind int
+
+const (
+	ipv4 kind = iota
+	ipv6
+	kinds
+
+	bound = kinds // to an address of ours, and not used again
+
+	maxSpare = 16 // of a kind
+)
+
+func kindOf(a *address) kind {
+	if a.family() == unix.AF_INET6 {
+		return ipv6
+	}
+	return ipv4
 }
 
 // Begin begins to connect, from an address of ours if from is valid. The number names the knock until its end.
 func (k *Knocks) Begin(to netip.AddrPort, from netip.Addr) (fd int, err error) {
 	a := newAddress(to)
-	if fd, err = newSocket(a.family(), unix.SOCK_STREAM); err != nil {
+	kind := kindOf(a)
+	if fd, err = k.socket(kind, a.family()); err != nil {
 		return -1, os.NewSyscallError("socket", err)
 	}
 	if from.IsValid() {
+		kind = bound
 		if err = bindLate(fd); err == nil {
 			err = unix.Bind(fd, newAddress(netip.AddrPortFrom(from, 0)).sockaddr())
 		}
@@ -29,12 +54,25 @@ func (k *Knocks) Begin(to netip.AddrPort, from netip.Addr) (fd int, err error) {
 			return -1, os.NewSyscallError("bind", err)
 		}
 	}
+	connectHalf(fd) // best effort: a socket without it connects just as well
 	if err = connect(fd, a); err != nil && err != unix.EINPROGRESS {
 		closeSocket(fd)
 		return -1, os.NewSyscallError("connect", err)
 	}
 	k.fds = append(k.fds, unix.PollFd{Fd: int32(fd), Events: unix.POLLOUT})
+	k.kinds = append(k.kinds, kind)
 	return fd, nil
+}
+
+// socket returns a socket that is not connected.
+func (k *Knocks) socket(kind kind, family int) (fd int, err error) {
+	spare := k.spare[kind]
+	if len(spare) == 0 {
+		return newSocket(family, unix.SOCK_STREAM)
+	}
+	last := len(spare) - 1
+	k.spare[kind] = spare[:last]
+	return spare[last], nil
 }
 
 // Look ends the knocks that have an answer and calls done for each; nil means that somebody is there.
@@ -54,7 +92,7 @@ func (k *Knocks) Look(done func(fd int, err error)) {
 		if err == nil && e != 0 {
 			err = os.NewSyscallError("connect", unix.Errno(e))
 		}
-		k.end(i)
+		k.end(i, err == nil)
 		done(fd, err)
 	}
 }
@@ -63,7 +101,7 @@ func (k *Knocks) Look(done func(fd int, err error)) {
 func (k *Knocks) GiveUp(fd int) {
 	for i := range k.fds {
 		if int(k.fds[i].Fd) == fd {
-			k.end(i)
+			k.end(i, false)
 			return
 		}
 	}
@@ -72,17 +110,27 @@ func (k *Knocks) GiveUp(fd int) {
 // Close ends all.
 func (k *Knocks) Close() {
 	for len(k.fds) > 0 {
-		k.end(len(k.fds) - 1)
+		k.end(len(k.fds)-1, false)
+	}
+	for kind, spare := range k.spare {
+		for _, fd := range spare {
+			closeSocket(fd)
+		}
+		k.spare[kind] = nil
 	}
 }
 
-// end closes the connection by a reset, which leaves nothing behind on either side: thousands of probes a second would
-// else leave as many ports in TIME_WAIT for minutes.
-func (k *Knocks) end(i int) {
-	fd := int(k.fds[i].Fd)
-	unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
-	closeSocket(fd)
+// end ends the connection by a reset, which leaves nothing behind on either side: thousands of probes a second would
+// else leave as many ports in TIME_WAIT for minutes. A socket that is connected can be used again.
+func (k *Knocks) end(i int, connected bool) {
+	fd, kind := int(k.fds[i].Fd), k.kinds[i]
+	if connected && kind != bound && len(k.spare[kind]) < maxSpare && disconnect(fd) == nil {
+		k.spare[kind] = append(k.spare[kind], fd)
+	} else {
+		unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+		closeSocket(fd)
+	}
 	last := len(k.fds) - 1
-	k.fds[i] = k.fds[last]
-	k.fds = k.fds[:last]
+	k.fds[i], k.kinds[i] = k.fds[last], k.kinds[last]
+	k.fds, k.kinds = k.fds[:last], k.kinds[:last]
 }

@@ -57,6 +57,12 @@ func newSocket(family, kind int) (int, error) {
 
 func connect(fd int, a *address) error { return unix.Connect(fd, a.sockaddr()) }
 
+// connectHalf does nothing: peers hear of each connection.
+func connectHalf(int) error { return nil }
+
+// disconnect can't be had everywhere.
+func disconnect(int) error { return unix.EOPNOTSUPP }
+
 func setOption(fd, level, option, value int) error {
 	return unix.SetsockoptInt(fd, level, option, value)
 }
