@@ -1,10 +1,8 @@
 package certs
 
 import (
-	"bytes"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"os"
@@ -101,49 +99,24 @@ func (c *clients) readLists(name string) error {
 	}
 	c.revoked = map[string]*revoked{}
 	for _, list := range lists {
-		if !slices.ContainsFunc(c.cas, func(ca *x509.Certificate) bool {
-			return bytes.Equal(ca.RawSubject, list.RawIssuer) && list.CheckSignatureFrom(ca) == nil
-		}) {
-			return fmt.Errorf("%s: the list of %s is signed by none of the CAs of ssl_ca_file and ssl_ca_dir", name, list.Issuer)
+		i := slices.IndexFunc(c.cas, list.signedBy)
+		if i < 0 {
+			return fmt.Errorf("%s: the list of %s is signed by none of the CAs of ssl_ca_file and ssl_ca_dir", name, list.issuer)
 		}
-		r := c.revoked[string(list.RawIssuer)]
+		ca := string(c.cas[i].RawSubject)
+		r := c.revoked[ca]
 		if r == nil {
-			r = &revoked{serials: map[string]bool{}, until: list.NextUpdate}
-			c.revoked[string(list.RawIssuer)] = r
+			r = &revoked{serials: map[string]bool{}, until: list.until}
+			c.revoked[ca] = r
 		}
-		if list.NextUpdate.After(r.until) {
-			r.until = list.NextUpdate
+		if list.until.After(r.until) {
+			r.until = list.until
 		}
-		for _, e := range list.RevokedCertificateEntries {
-			r.serials[string(e.SerialNumber.Bytes())] = true
+		for serial := range list.serials {
+			r.serials[string(serial.Bytes())] = true
 		}
 	}
 	return nil
-}
-
-// parseLists takes revocation lists out of PEM text, or a single one in DER format.
-func parseLists(text []byte) (lists []*x509.RevocationList, err error) {
-	if list, err := x509.ParseRevocationList(text); err == nil {
-		return []*x509.RevocationList{list}, nil
-	}
-	for {
-		var block *pem.Block
-		if block, text = pem.Decode(text); block == nil {
-			break
-		}
-		if block.Type != "X509 CRL" {
-			continue
-		}
-		list, err := x509.ParseRevocationList(block.Bytes)
-		if err != nil {
-			return nil, fmt.Errorf("revocation list %d in it can't be read: %w", len(lists)+1, err)
-		}
-		lists = append(lists, list)
-	}
-	if lists == nil {
-		return nil, errors.New("expected revocation lists in PEM format")
-	}
-	return lists, nil
 }
 
 // verify says if the certificate of a client, whose signatures are right, has been revoked. It is called for resumed

@@ -36,6 +36,8 @@ func TestClients(t *testing.T) {
 	put(t, in("crl.pem"), ours.list(t, time.Now().Add(time.Hour), gone.Leaf))
 	put(t, in("sub.pem"), ours.list(t, time.Now().Add(time.Hour), sub.cert))
 	put(t, in("old.pem"), ours.list(t, time.Now().Add(-time.Minute)))
+	put(t, in("first.pem"), ours.firstList(t, time.Now().Add(time.Hour), gone.Leaf))
+	put(t, in("first-old.pem"), ours.firstList(t, time.Now().Add(-time.Minute)))
 	required, optional := conf.VerifyRequired, conf.VerifyOptional
 	tests := []struct {
 		name   string
@@ -56,6 +58,9 @@ func TestClients(t *testing.T) {
 		{"revoked", conf.ClientTLS{Verify: required, CAFile: in("ca.pem"), CRL: in("crl.pem")}, &gone, "the certificate of CN=gone has been revoked"},
 		{"its CA is revoked", conf.ClientTLS{Verify: required, CAFile: in("ca.pem"), CRL: in("sub.pem")}, &below, "the certificate of CN=sub has been revoked"},
 		{"an old list", conf.ClientTLS{Verify: required, CAFile: in("ca.pem"), CRL: in("old.pem")}, &good, "the revocation list of CN=clients is out of date"},
+		{"revoked, by a list of version 1", conf.ClientTLS{Verify: required, CAFile: in("ca.pem"), CRL: in("first.pem")}, &gone, "the certificate of CN=gone has been revoked"},
+		{"not revoked, by a list of version 1", conf.ClientTLS{Verify: required, CAFile: in("ca.pem"), CRL: in("first.pem")}, &good, ""},
+		{"an old list of version 1", conf.ClientTLS{Verify: required, CAFile: in("ca.pem"), CRL: in("first-old.pem")}, &good, "the revocation list of CN=clients is out of date"},
 		{"optional, none, with a list", conf.ClientTLS{Verify: optional, CAFile: in("ca.pem"), CRL: in("crl.pem")}, nil, ""},
 	}
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {

@@ -49,6 +49,7 @@ func FuzzLists(f *testing.F) {
 	c.list = append(c.list, top.issue(f, "www.example", key, nil))
 	c.issuer = top.cert
 	f.Add(top.list(f, time.Now().Add(time.Hour), c.leaf()))
+	f.Add(top.firstList(f, time.Now().Add(time.Hour), c.leaf()))
 	f.Add(top.word(f, c.leaf(), nil))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		lists, err := parseLists(text)

@@ -1,9 +1,14 @@
 package certs
 
 import (
+	"crypto"
+	"crypto/rand"
+	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/pem"
+	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
@@ -186,6 +191,43 @@ func (a *ca) list(t testing.TB, next time.Time, revoked ...*x509.Certificate) []
 	return pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: der})
 }
 
+// firstList makes a revocation list of version 1, as "openssl ca -gencrl" does.
+func (a *ca) firstList(t testing.TB, next time.Time, revoked ...*x509.Certificate) []byte {
+	t.Helper()
+	type entry struct {
+		Serial *big.Int
+		When   time.Time
+	}
+	algorithm := pkix.AlgorithmIdentifier{Algorithm: asn1.ObjectIdentifier{1, 2, 840, 10045, 4, 3, 2}} // ecdsa-with-SHA256
+	list := struct {
+		Algorithm        pkix.AlgorithmIdentifier
+		Issuer           asn1.RawValue
+		ThisUpdate, Next time.Time
+		Revoked          []entry `asn1:"omitempty"`
+	}{algorithm, asn1.RawValue{FullBytes: a.cert.RawSubject}, next.Add(-time.Hour).UTC(), next.UTC(), nil}
+	for _, c := range revoked {
+		list.Revoked = append(list.Revoked, entry{c.SerialNumber, list.ThisUpdate})
+	}
+	text, err := asn1.Marshal(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	digest := sha256.Sum256(text)
+	signature, err := a.key.Sign(rand.Reader, digest[:], crypto.SHA256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := asn1.Marshal(struct {
+		List      asn1.RawValue
+		Algorithm pkix.AlgorithmIdentifier
+		Signature asn1.BitString
+	}{asn1.RawValue{FullBytes: text}, algorithm, asn1.BitString{Bytes: signature, BitLength: 8 * len(signature)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: der})
+}
+
 // What keeps pen from starting names the file, and holds nothing of what is in it.
 func TestStartErrors(t *testing.T) {
 	dir := t.TempDir()
@@ -205,6 +247,7 @@ func TestStartErrors(t *testing.T) {
 	put(t, in("encrypted.key"), pem.EncodeToMemory(&pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: []byte("secret words")}))
 	put(t, in("old.key"), pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Headers: map[string]string{"DEK-Info": "x"}, Bytes: []byte("secret words")}))
 	put(t, in("stranger.crl"), stranger.list(t, time.Now().Add(time.Hour)))
+	put(t, in("stranger-first.crl"), stranger.firstList(t, time.Now().Add(time.Hour)))
 	put(t, in("short"), []byte("0123456789"))
 	if err := os.Mkdir(in("none"), 0o700); err != nil {
 		t.Fatal(err)
@@ -240,6 +283,8 @@ func TestStartErrors(t *testing.T) {
 		{"no list", with(func(c *conf.ClientTLS) { c.CRL = in("ca.pem") }), "ssl_ca_file, ssl_ca_dir, ssl_crl: ca.pem: expected revocation lists in PEM format"},
 		{"a list of a stranger", with(func(c *conf.ClientTLS) { c.CRL = in("stranger.crl") }),
 			"ssl_ca_file, ssl_ca_dir, ssl_crl: stranger.crl: the list of CN=stranger is signed by none of the CAs of ssl_ca_file and ssl_ca_dir"},
+		{"a list of version 1 of a stranger", with(func(c *conf.ClientTLS) { c.CRL = in("stranger-first.crl") }),
+			"ssl_ca_file, ssl_ca_dir, ssl_crl: stranger-first.crl: the list of CN=stranger is signed by none of the CAs of ssl_ca_file and ssl_ca_dir"},
 		{"a short key of tickets", conf.TLS{Certs: good, Tickets: conf.Tickets{Keys: []string{in("short")}}}, "ssl_ticket_key: short: expected 32 to 4096 random bytes"},
 		{"no OCSP response", conf.TLS{Certs: good, OCSP: conf.OCSP{Response: in("ca.pem")}}, "ssl_cert: ca.pem: expected an OCSP response in DER format: "},
 	}
