@@ -12,40 +12,22 @@ import (
 // with one system call; a goroutine and a net.Conn for each cost four times as much. The zero value has none. What is done
 // with it is done by one goroutine.
 type Knocks struct {
-	fds   []unix.PollFd
-	kinds []kind
-	spare [kinds][]int // sockets that have had their answer; a new one costs more than the knock's packets
+	fds      []unix.PollFd
+	families []int         // of their sockets; 0 = bound, and not used again
+	spare    map[int][]int // by family: sockets that have had their answer; a new one costs more than the knock's packets
 }
 
-// kind tells by what kind of socket a knock is made.
-type kind int
-
-const (
-	ipv4 kind = iota
-	ipv6
-	kinds
-
-	bound = kinds // to an address of ours, and not used again
-
-	maxSpare = 16 // of a kind
-)
-
-func kindOf(a *address) kind {
-	if a.family() == unix.AF_INET6 {
-		return ipv6
-	}
-	return ipv4
-}
+const maxSpare = 16 // of a family
 
 // Begin begins to connect, from an address of ours if from is valid. The number names the knock until its end.
 func (k *Knocks) Begin(to netip.AddrPort, from netip.Addr) (fd int, err error) {
 	a := newAddress(to)
-	kind := kindOf(a)
-	if fd, err = k.socket(kind, a.family()); err != nil {
+	family := a.family()
+	if fd, err = k.socket(family); err != nil {
 		return -1, os.NewSyscallError("socket", err)
 	}
 	if from.IsValid() {
-		kind = bound
+		family = 0
 		if err = bindLate(fd); err == nil {
 			err = unix.Bind(fd, newAddress(netip.AddrPortFrom(from, 0)).sockaddr())
 		}
@@ -60,18 +42,18 @@ func (k *Knocks) Begin(to netip.AddrPort, from netip.Addr) (fd int, err error) {
 		return -1, os.NewSyscallError("connect", err)
 	}
 	k.fds = append(k.fds, unix.PollFd{Fd: int32(fd), Events: unix.POLLOUT})
-	k.kinds = append(k.kinds, kind)
+	k.families = append(k.families, family)
 	return fd, nil
 }
 
 // socket returns a socket that is not connected.
-func (k *Knocks) socket(kind kind, family int) (fd int, err error) {
-	spare := k.spare[kind]
+func (k *Knocks) socket(family int) (fd int, err error) {
+	spare := k.spare[family]
 	if len(spare) == 0 {
 		return newSocket(family, unix.SOCK_STREAM)
 	}
 	last := len(spare) - 1
-	k.spare[kind] = spare[:last]
+	k.spare[family] = spare[:last]
 	return spare[last], nil
 }
 
@@ -112,25 +94,28 @@ func (k *Knocks) Close() {
 	for len(k.fds) > 0 {
 		k.end(len(k.fds)-1, false)
 	}
-	for kind, spare := range k.spare {
+	for _, spare := range k.spare {
 		for _, fd := range spare {
 			closeSocket(fd)
 		}
-		k.spare[kind] = nil
 	}
+	k.spare = nil
 }
 
 // end ends the connection by a reset, which leaves nothing behind on either side: thousands of probes a second would
 // else leave as many ports in TIME_WAIT for minutes. A socket that is connected can be used again.
 func (k *Knocks) end(i int, connected bool) {
-	fd, kind := int(k.fds[i].Fd), k.kinds[i]
-	if connected && kind != bound && len(k.spare[kind]) < maxSpare && disconnect(fd) == nil {
-		k.spare[kind] = append(k.spare[kind], fd)
+	fd, family := int(k.fds[i].Fd), k.families[i]
+	if connected && family != 0 && len(k.spare[family]) < maxSpare && disconnect(fd) == nil {
+		if k.spare == nil {
+			k.spare = map[int][]int{}
+		}
+		k.spare[family] = append(k.spare[family], fd)
 	} else {
 		unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 		closeSocket(fd)
 	}
 	last := len(k.fds) - 1
-	k.fds[i], k.kinds[i] = k.fds[last], k.kinds[last]
-	k.fds, k.kinds = k.fds[:last], k.kinds[:last]
+	k.fds[i], k.families[i] = k.fds[last], k.families[last]
+	k.fds, k.families = k.fds[:last], k.families[:last]
 }

@@ -59,7 +59,7 @@ func TestKnocksAreNotHeard(t *testing.T) {
 		if _, err := knockOn(t, &k, tt.to, tt.from); !errors.Is(err, tt.want) {
 			t.Errorf("%s: %v, want %v", tt.name, err, tt.want)
 		}
-		if n := len(k.spare[ipv4]); n != tt.spare {
+		if n := len(k.spare[unix.AF_INET]); n != tt.spare {
 			t.Errorf("%s: %d sockets to be used again, want %d", tt.name, n, tt.spare)
 		}
 		if fd, _, err := unix.Accept(server); err != unix.EAGAIN {
