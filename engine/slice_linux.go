@@ -14,7 +14,7 @@ const slice = 500 * time.Microsecond
 // comeSoon has the calling thread run soon after it wakes up. It may be forbidden, by systemd for example, and is only better;
 // an older kernel takes no notice.
 func comeSoon() {
-	if a, err := unix.SchedGetAttr(0, 0); err == nil {
+	if a, err := unix.SchedGetAttr(0, 0); err == nil && a.Policy == unix.SCHED_NORMAL { // with others the time means something else
 		a.Runtime = uint64(slice)
 		unix.SchedSetAttr(0, a, 0)
 	}
