@@ -36,7 +36,7 @@ func (k *Knocks) Begin(to netip.AddrPort, from netip.Addr) (fd int, err error) {
 			return -1, os.NewSyscallError("bind", err)
 		}
 	}
-	connectHalf(fd) // best effort: a socket without it connects just as well
+	connectHalf(fd)
 	if err = connect(fd, a); err != nil && err != unix.EINPROGRESS {
 		closeSocket(fd)
 		return -1, os.NewSyscallError("connect", err)

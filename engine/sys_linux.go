@@ -94,7 +94,8 @@ func closeSocket(fd int) {
 
 // connectHalf has the system wait, for 40 ms and more, before it confirms a connection that the peer's system has taken: it means to
 // send the first bytes along (tcp(7), TCP_QUICKACK). A connection that is reset before never gets to the peer's program.
-func connectHalf(fd int) error { return setOption(fd, unix.IPPROTO_TCP, unix.TCP_QUICKACK, 0) }
+// Where that can't be had a socket connects as others do.
+func connectHalf(fd int) { setOption(fd, unix.IPPROTO_TCP, unix.TCP_QUICKACK, 0) }
 
 // disconnect resets a connection and makes the socket as good as new (connect(2), AF_UNSPEC), for less than a new one costs.
 func disconnect(fd int) error {

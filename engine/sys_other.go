@@ -58,7 +58,7 @@ func newSocket(family, kind int) (int, error) {
 func connect(fd int, a *address) error { return unix.Connect(fd, a.sockaddr()) }
 
 // connectHalf does nothing: peers hear of each connection.
-func connectHalf(int) error { return nil }
+func connectHalf(int) {}
 
 // disconnect can't be had everywhere.
 func disconnect(int) error { return unix.EOPNOTSUPP }

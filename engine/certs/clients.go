@@ -112,7 +112,7 @@ func (c *clients) readLists(name string) error {
 		if list.until.After(r.until) {
 			r.until = list.until
 		}
-		for serial := range list.serials {
+		for _, serial := range list.serials {
 			r.serials[string(serial.Bytes())] = true
 		}
 	}

@@ -15,7 +15,7 @@ import (
 type list struct {
 	issuer   string                          // for people
 	signedBy func(ca *x509.Certificate) bool // a CA that may
-	serials  func(yield func(*big.Int) bool) // of what has been revoked
+	serials  []*big.Int                      // of what has been revoked
 	until    time.Time                       // when it is to be replaced; zero = never
 }
 
@@ -48,24 +48,22 @@ func parseLists(text []byte) (lists []*list, err error) {
 func parseList(der []byte) (*list, error) {
 	l, err := x509.ParseRevocationList(der)
 	if err != nil {
-		if l := parseFirstVersion(der); l != nil {
-			return l, nil
+		if first := parseFirstVersion(der); first != nil {
+			return first, nil
 		}
 		return nil, err
+	}
+	var serials []*big.Int
+	for _, e := range l.RevokedCertificateEntries {
+		serials = append(serials, e.SerialNumber)
 	}
 	return &list{
 		issuer: l.Issuer.String(),
 		signedBy: func(ca *x509.Certificate) bool {
 			return bytes.Equal(ca.RawSubject, l.RawIssuer) && l.CheckSignatureFrom(ca) == nil
 		},
-		serials: func(yield func(*big.Int) bool) {
-			for _, e := range l.RevokedCertificateEntries {
-				if !yield(e.SerialNumber) {
-					return
-				}
-			}
-		},
-		until: l.NextUpdate,
+		serials: serials,
+		until:   l.NextUpdate,
 	}, nil
 }
 
@@ -78,19 +76,17 @@ func parseFirstVersion(der []byte) *list {
 	}
 	var issuer pkix.Name
 	issuer.FillFromRDNSequence(&l.TBSCertList.Issuer)
+	var serials []*big.Int
+	for _, e := range l.TBSCertList.RevokedCertificates {
+		serials = append(serials, e.SerialNumber)
+	}
 	return &list{
 		issuer: issuer.String(),
 		signedBy: func(ca *x509.Certificate) bool {
 			may := ca.IsCA && (ca.KeyUsage == 0 || ca.KeyUsage&x509.KeyUsageCRLSign != 0) && ca.Subject.String() == issuer.String()
 			return may && ca.CheckCRLSignature(l) == nil //lint:ignore SA1019 see above
 		},
-		serials: func(yield func(*big.Int) bool) {
-			for _, e := range l.TBSCertList.RevokedCertificates {
-				if !yield(e.SerialNumber) {
-					return
-				}
-			}
-		},
-		until: l.TBSCertList.NextUpdate,
+		serials: serials,
+		until:   l.TBSCertList.NextUpdate,
 	}
 }

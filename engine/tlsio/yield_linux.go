@@ -18,7 +18,7 @@ const headStart = 100 * time.Microsecond
 // yieldToOthers lowers the priority of the calling thread. It may be forbidden, by systemd for example, and is only better.
 func yieldToOthers() {
 	if p, err := syscall.Getpriority(syscall.PRIO_PROCESS, 0); err == nil { // 20 - nice, getpriority(2)
-		syscall.Setpriority(syscall.PRIO_PROCESS, 0, min(20-p+lower, 19))
+		syscall.Setpriority(syscall.PRIO_PROCESS, 0, 20-p+lower) // 19 at most, whatever is asked
 	}
 }
 
